@@ -1,0 +1,11 @@
+# Flags of every target in this tree. The rounding contract rests on the first one: a product and a sum are fused only
+# where the source says fma.
+add_library(ropeline_flags INTERFACE)
+target_compile_options(ropeline_flags INTERFACE -ffp-contract=off -Wall -Wextra -Wpedantic -Werror=return-type)
+if(ROPELINE_SANITIZE STREQUAL "address")
+  target_compile_options(ropeline_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(ropeline_flags INTERFACE -fsanitize=address,undefined)
+elseif(ROPELINE_SANITIZE STREQUAL "thread")
+  target_compile_options(ropeline_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+  target_link_options(ropeline_flags INTERFACE -fsanitize=thread)
+endif()

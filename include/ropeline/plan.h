@@ -1,0 +1,72 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ropeline/error.h"
+#include "ropeline/executor.h"
+#include "ropeline/spec.h"
+#include "ropeline/tensor.h"
+
+namespace ropeline {
+
+/// The tensors of one call. T = tokens, B = batches, H = heads, D = head_dim, RD = rotary_dim, P = table rows.
+///
+/// Streams are [T, H, D] or [B, T, H, D], all of one rank, with any stride for B, T and H and unit stride in D; packed
+/// qkv is three views of one buffer. Positions and table rows may leave B out (or have stride 0), and are then shared
+/// by the batches. Zero tokens are legal.
+///
+/// Aliasing: an output equals its input exactly (base, strides) or shares no byte with any other tensor of the call.
+struct Args {
+  TensorView q, k, v;              ///< activation dtype; read, and written when no output is given
+  TensorView q_out, k_out, v_out;  ///< absent = in place
+  TensorView q_weight, k_weight, v_weight;  ///< [D], weight dtype, unit stride
+  TensorView q_bias, k_bias, v_bias;        ///< as the weights
+  TensorView q_scale, k_scale, v_scale;     ///< [T or 1, H or 1, D or 1], fp32
+  TensorView positions;      ///< [T] or [B, T]; needed for Frequencies and CosSinCache
+  TensorView cos_sin_cache;  ///< [P, RD], table dtype, unit stride in RD
+  TensorView cos, sin;       ///< rows: [T, RD/2 or RD] or [B, T, ...], table dtype, unit stride, equal strides
+};
+
+/// An answer with a reason. True means yes; otherwise `reason` names the field and why.
+struct Support {
+  std::string reason;
+  explicit operator bool() const noexcept { return reason.empty(); }
+};
+
+/// Can this device run this spec? Needs no such device, compiles nothing, never throws.
+ROPELINE_API Support supports(const Spec& spec, Device device) noexcept;
+
+/// A checked, compiled, launchable spec. Cheap to copy (copies share one immutable plan), safe to run from many threads.
+class ROPELINE_API Plan {
+ public:
+  /// Checks the arguments (Error{invalid_argument} before anything is written), then runs. On a CPU it returns when the
+  /// outputs are written; on a GPU when the kernel is queued. No allocation, no lock and no string on the way.
+  void run(const Args& args, DeviceStream stream = {}) const;
+
+  const Spec& spec() const noexcept;
+  Device device() const noexcept;
+
+  struct Body;  // defined in src
+  explicit Plan(std::shared_ptr<const Body> body) noexcept : body_(std::move(body)) {}
+
+ private:
+  std::shared_ptr<const Body> body_;
+};
+
+/// Makes the plan. Throws Error{invalid_argument} for a malformed spec and Error{unsupported} with the reason that
+/// `supports` gives. Once per layer shape, not per call.
+ROPELINE_API Plan prepare(const Spec& spec, Device device);
+
+/// A plan, or the reason why there is none.
+struct PrepareResult {
+  std::optional<Plan> plan;
+  std::string reason;
+  explicit operator bool() const noexcept { return plan.has_value(); }
+};
+
+/// As `prepare`, but never throws: for integrations, which fall back with one warning.
+ROPELINE_API PrepareResult try_prepare(const Spec& spec, Device device) noexcept;
+
+}  // namespace ropeline

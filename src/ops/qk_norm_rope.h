@@ -1,0 +1,22 @@
+#pragma once
+
+#include "kernels/shared/qk_norm_rope_params.h"
+#include "ropeline/plan.h"
+#include "ropeline/spec.h"
+
+/// The contract of the op: what a spec must be, what a call must bring, and the launch that follows. No device in sight.
+namespace ropeline::ops::qk_norm_rope {
+
+/// Throws Error{invalid_argument} for a spec that can never be right, with the field and the value.
+void check(const Spec& spec);
+
+/// What of a well-formed spec this version does not run, or an empty string.
+std::string unsupported(const Spec& spec);
+
+/// Checks the tensors of a call against the spec. Throws Error{invalid_argument}.
+void check(const Spec& spec, Device device, const Args& args);
+
+/// The launch of a checked call.
+QkNormRopeParams params(const Spec& spec, const Args& args);
+
+}  // namespace ropeline::ops::qk_norm_rope

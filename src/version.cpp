@@ -1,0 +1,3 @@
+#include "ropeline/version.h"
+
+const char* ropeline::version() noexcept { return ROPELINE_VERSION; }
