@@ -135,7 +135,8 @@ SafeTensors SafeTensors::read(const fs::path& path) {
   file.payload_bytes_ = mapping.size - file.payload_;
   const char* text = reinterpret_cast<const char*>(mapping.bytes.get()) + 8;
   try {
-    for (const auto& [name, entry] : json::parse(text, text + length).items()) {
+    const json header = json::parse(text, text + length);
+    for (const auto& [name, entry] : header.items()) {
       if (name == "__metadata__") {
         file.metadata_ = entry.get<Metadata>();
         continue;
