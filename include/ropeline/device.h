@@ -18,8 +18,8 @@ struct Device {
   enum class Kind : std::uint8_t { cpu, cuda };
 
   Kind kind = Kind::cpu;
-  int index = 0;                           ///< CUDA device number; 0 on a CPU.
-  CpuTarget target = CpuTarget::best;      ///< CPU only.
+  int index = 0;                       ///< CUDA device number; 0 on a CPU.
+  CpuTarget target = CpuTarget::best;  ///< CPU only.
 
   static constexpr Device cpu(CpuTarget target = CpuTarget::best) { return {Kind::cpu, 0, target}; }
   static constexpr Device cuda(int index = 0) { return {Kind::cuda, index, CpuTarget::best}; }

@@ -36,10 +36,14 @@ inline DType dtype(int code, int bits, int lanes) {
 inline int code(DType type) {
   switch (type) {
     case DType::fp32:
-    case DType::fp16: return kFloat;
-    case DType::bf16: return kBfloat;
-    case DType::fp8_e4m3: return kFloat8_e4m3fn;
-    default: return kInt;
+    case DType::fp16:
+      return kFloat;
+    case DType::bf16:
+      return kBfloat;
+    case DType::fp8_e4m3:
+      return kFloat8_e4m3fn;
+    default:
+      return kInt;
   }
 }
 
@@ -51,7 +55,8 @@ template <class DLTensor>
 TensorView from_dlpack(const DLTensor& t) {
   if (t.ndim < 0 || t.ndim > TensorView::max_rank)
     throw Error(ErrorKind::invalid_argument, "dlpack: rank " + std::to_string(t.ndim) + " is not 0 to 4");
-  TensorView view(static_cast<const char*>(t.data) + t.byte_offset, dlpack::dtype(t.dtype.code, t.dtype.bits, t.dtype.lanes), {});
+  TensorView view(static_cast<const char*>(t.data) + t.byte_offset,
+                  dlpack::dtype(t.dtype.code, t.dtype.bits, t.dtype.lanes), {});
   view.rank = t.ndim;
   std::int64_t dense = 1;
   for (int i = t.ndim - 1; i >= 0; --i) {
@@ -61,7 +66,8 @@ TensorView from_dlpack(const DLTensor& t) {
   }
   const int device = static_cast<int>(t.device.device_type);
   if (device != dlpack::kCpu && device != dlpack::kCuda)
-    throw Error(ErrorKind::invalid_argument, "dlpack: device type " + std::to_string(device) + " is neither CPU nor CUDA");
+    throw Error(ErrorKind::invalid_argument,
+                "dlpack: device type " + std::to_string(device) + " is neither CPU nor CUDA");
   view.device = device == dlpack::kCpu ? Device::cpu() : Device::cuda(t.device.device_id);
   return view;
 }
@@ -77,7 +83,8 @@ DLTensor to_dlpack(TensorView& view) {
   t.dtype.code = static_cast<decltype(t.dtype.code)>(dlpack::code(view.dtype));
   t.dtype.bits = static_cast<decltype(t.dtype.bits)>(8 * size_of(view.dtype));
   t.dtype.lanes = 1;
-  t.device.device_type = static_cast<decltype(t.device.device_type)>(view.device.kind == Device::Kind::cpu ? dlpack::kCpu : dlpack::kCuda);
+  t.device.device_type =
+      static_cast<decltype(t.device.device_type)>(view.device.kind == Device::Kind::cpu ? dlpack::kCpu : dlpack::kCuda);
   t.device.device_id = view.device.index;
   return t;
 }

@@ -28,7 +28,8 @@ struct ROPELINE_API Scaling {
 
   /// f / factor. Position interpolation, Chen et al. 2023.
   static Scaling linear(double factor);
-  /// "Dynamic NTK" for a given seq_len: base * (factor * L / L0 - (factor - 1))^(d / (d - 2)) with L = max(seq_len, L0).
+  /// "Dynamic NTK" for a given seq_len: base * (factor * L / L0 - (factor - 1))^(d / (d - 2)) with L = max(seq_len,
+  /// L0).
   static Scaling dynamic(double factor, double original_length, double seq_len);
   /// YaRN, Peng et al. 2023, section 3; attention_factor 0 = 0.1 ln(factor) + 1.
   static Scaling yarn(double factor, double original_length, double beta_fast = 32, double beta_slow = 1,
@@ -49,8 +50,8 @@ struct ROPELINE_API Scaling {
 /// A plain value made of parameters: comparable and printable. What the kernels read (`turns`) is computed from them in
 /// double-double arithmetic built from * + and fma alone, so that every host gets the same bits.
 struct ROPELINE_API Frequencies {
-  double base = 0;                 ///< theta; 0 when `values` speaks
-  int rotary_dim = 0;              ///< twice the number of frequencies; even
+  double base = 0;     ///< theta; 0 when `values` speaks
+  int rotary_dim = 0;  ///< twice the number of frequencies; even
   Scaling scaling = {};
   std::vector<float> values = {};  ///< explicit frequencies (a model's inv_freq); empty when `base` speaks
 

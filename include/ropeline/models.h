@@ -17,10 +17,10 @@ struct Layer {
 
 /// What a family's attention class looks like in transformers. Python's `apply` reads it and knows no family itself.
 struct Family {
-  std::string model_type;                     ///< "qwen3_moe", as config.json says
-  std::vector<std::string> attention_classes; ///< "Qwen3MoeAttention"
-  std::string q_norm, k_norm;                 ///< attribute names of the norm modules
-  std::string rope_function;                  ///< "apply_rotary_pos_emb"
+  std::string model_type;                      ///< "qwen3_moe", as config.json says
+  std::vector<std::string> attention_classes;  ///< "Qwen3MoeAttention"
+  std::string q_norm, k_norm;                  ///< attribute names of the norm modules
+  std::string rope_function;                   ///< "apply_rotary_pos_emb"
 };
 
 /// Every family in the table.

@@ -51,7 +51,8 @@ struct Rounding {
 
 // --- steps -------------------------------------------------------------------------------------------------------
 
-/// Shape of a norm's weight: absent, one row for all heads [D] (extent all_heads: [H*D]), or a row for each head [H, D].
+/// Shape of a norm's weight: absent, one row for all heads [D] (extent all_heads: [H*D]), or a row for each head [H,
+/// D].
 enum class WeightShape : std::uint8_t { none, row, row_per_head };
 
 /// What one sum runs over.
@@ -79,9 +80,7 @@ struct RmsNorm {
   WeightShape weight = WeightShape::row;
   float weight_offset = 0;
   Extent extent = Extent::head;
-  operator Norm() const {
-    return {.eps = eps, .weight = weight, .weight_offset = weight_offset, .extent = extent};
-  }
+  operator Norm() const { return {.eps = eps, .weight = weight, .weight_offset = weight_offset, .extent = extent}; }
 };
 
 /// y = (x - mean) / sqrt(var + eps) * w + b. Ba et al. 2016.
@@ -90,9 +89,7 @@ struct LayerNorm {
   WeightShape weight = WeightShape::row;
   bool bias = true;
   Extent extent = Extent::head;
-  operator Norm() const {
-    return {.center = true, .eps = eps, .weight = weight, .bias = bias, .extent = extent};
-  }
+  operator Norm() const { return {.center = true, .eps = eps, .weight = weight, .bias = bias, .extent = extent}; }
 };
 
 /// y = x / sqrt(sum(x^2) + eps), no weight.
@@ -133,9 +130,10 @@ using Angles = std::variant<Frequencies, CosSinCache, CosSinRows>;
 struct ROPELINE_API Rope {
   Style style = Style::neox;
   Angles angles = {};
-  int offset = 0;                  ///< first element of the rotated slice
-  std::vector<std::uint8_t> axes = {};  ///< M-RoPE: the row of positions [A, T] that feeds frequency i; empty = one axis
-  bool inverse = false;            ///< rotate by the negative angle
+  int offset = 0;  ///< first element of the rotated slice
+  std::vector<std::uint8_t> axes =
+      {};                ///< M-RoPE: the row of positions [A, T] that feeds frequency i; empty = one axis
+  bool inverse = false;  ///< rotate by the negative angle
   RopeRounding rounding = RopeRounding::end;
   TableRounding table = TableRounding::fp32;
 

@@ -14,7 +14,8 @@ enum class AngleMode : std::uint8_t {
   fp32_product,  ///< fl(fl(position) * inv_freq) as transformers computes it, then exact range reduction.
 };
 
-/// cos and sin of one position: rotary_dim / 2 values each, times the attention factor, fp32, row-major [P, rotary_dim / 2].
+/// cos and sin of one position: rotary_dim / 2 values each, times the attention factor, fp32, row-major [P, rotary_dim
+/// / 2].
 struct CosSinTable {
   std::int64_t positions = 0;
   int rotary_dim = 0;

@@ -4,7 +4,8 @@
 #include "ropeline/plan.h"
 #include "ropeline/spec.h"
 
-/// The contract of the op: what a spec must be, what a call must bring, and the launch that follows. No device in sight.
+/// The contract of the op: what a spec must be, what a call must bring, and the launch that follows. No device in
+/// sight.
 namespace ropeline::ops::qk_norm_rope {
 
 /// Throws Error{invalid_argument} for a spec that can never be right, with the field and the value.
@@ -12,6 +13,9 @@ void check(const Spec& spec);
 
 /// What of a well-formed spec this version does not run, or an empty string.
 std::string unsupported(const Spec& spec);
+
+/// The rope that the call's angles are for: the first that rotates anything, q's before k's. Null when none does.
+const Rope* rotation(const Spec& spec);
 
 /// Checks the tensors of a call against the spec. Throws Error{invalid_argument}.
 void check(const Spec& spec, Device device, const Args& args);

@@ -1,0 +1,75 @@
+#include "ops/aliasing.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace ropeline::ops {
+namespace {
+
+struct Range {
+  std::intptr_t begin, end;
+};
+
+// Bytes from the lowest to past the highest element, leaving out the dimensions whose bit is set in `skip`.
+Range bytes_of(const TensorView& view, unsigned skip = 0) {
+  const auto base = reinterpret_cast<std::intptr_t>(view.data);
+  const auto size = static_cast<std::int64_t>(size_of(view.dtype));
+  Range range{base, base + size};
+  for (int i = 0; i < view.rank; ++i) {
+    if (skip >> i & 1) continue;
+    const std::int64_t reach = view.strides[i] * (view.shape[i] - 1) * size;
+    (reach < 0 ? range.begin : range.end) += reach;
+  }
+  return range;
+}
+
+bool meet(Range a, Range b) { return a.begin < b.end && b.begin < a.end; }
+
+// The dimensions that step by whole multiples of `stride`: they do not move a view modulo it.
+unsigned multiples(const TensorView& view, std::int64_t stride) {
+  unsigned mask = 0;
+  for (int i = 0; i < view.rank; ++i)
+    if (view.shape[i] == 1 || view.strides[i] % stride == 0) mask |= 1u << i;
+  return mask;
+}
+
+// Slices of one buffer of rows: disjoint when what each covers of a row is disjoint, modulo the row.
+bool disjoint_modulo(const TensorView& a, const TensorView& b, int dim) {
+  const std::int64_t stride = a.strides[dim];
+  if (stride <= 0 || stride != b.strides[dim]) return false;
+  const auto row = static_cast<std::intptr_t>(stride * static_cast<std::int64_t>(size_of(a.dtype)));
+  const Range x = bytes_of(a, multiples(a, stride)), y = bytes_of(b, multiples(b, stride));
+  const std::intptr_t gap = ((y.begin - x.begin) % row + row) % row;
+  return gap >= x.end - x.begin && gap + (y.end - y.begin) <= row;
+}
+
+}  // namespace
+
+bool same_place(const TensorView& a, const TensorView& b) {
+  return a.data == b.data && a.rank == b.rank && a.shape == b.shape && a.strides == b.strides && a.dtype == b.dtype;
+}
+
+bool may_overlap(const TensorView& a, const TensorView& b) {
+  if (a.elements() == 0 || b.elements() == 0) return false;
+  if (!meet(bytes_of(a), bytes_of(b))) return false;
+  if (a.rank != b.rank || a.dtype != b.dtype) return true;
+  for (int dim = a.rank - 3; dim >= 0; --dim)
+    if (disjoint_modulo(a, b, dim)) return false;
+  return true;
+}
+
+bool overlaps_itself(const TensorView& view) {
+  std::array<std::pair<std::int64_t, std::int64_t>, TensorView::max_rank> steps;  // |stride|, count
+  int n = 0;
+  for (int i = 0; i < view.rank; ++i)
+    if (view.shape[i] > 1) steps[n++] = {std::abs(view.strides[i]), view.shape[i]};
+  std::sort(steps.begin(), steps.begin() + n);
+  std::int64_t span = 1;
+  for (int i = 0; i < n; ++i) {
+    if (steps[i].first < span) return true;
+    span += steps[i].first * (steps[i].second - 1);
+  }
+  return false;
+}
+
+}  // namespace ropeline::ops

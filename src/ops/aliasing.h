@@ -1,0 +1,18 @@
+#pragma once
+
+#include "ropeline/tensor.h"
+
+namespace ropeline::ops {
+
+/// Same base, shape and strides: the output that is its own input.
+bool same_place(const TensorView& a, const TensorView& b);
+
+/// Whether the two may share a byte. Exact for disjoint ranges, and for slices of one packed buffer whose token (or
+/// batch) strides are equal; otherwise two views whose ranges meet count as overlapping.
+bool may_overlap(const TensorView& a, const TensorView& b);
+
+/// Whether two elements of one view may lie in the same place (a zero stride, or strides smaller than what they step
+/// over). Such a view can be read, not written.
+bool overlaps_itself(const TensorView& view);
+
+}  // namespace ropeline::ops

@@ -1,0 +1,240 @@
+// What a call must bring. Nothing has been written when one of these throws.
+
+#include <array>
+#include <cstdlib>
+
+#include "error.h"
+#include "ops/aliasing.h"
+#include "ops/qk_norm_rope.h"
+
+namespace ropeline::ops::qk_norm_rope {
+namespace {
+
+struct Call {
+  const Spec& spec;
+  Device device;
+  std::int64_t batches = 1, tokens = 0;
+  int rank = TensorView::absent;
+};
+
+// Parts of a sentence that cost nothing until the sentence is needed.
+struct Shape {
+  const TensorView& view;
+};
+
+std::ostream& operator<<(std::ostream& out, Shape shape) {
+  out << "[";
+  for (int i = 0; i < shape.view.rank; ++i) out << (i ? ", " : "") << shape.view.shape[i];
+  return out << "]";
+}
+
+std::ostream& operator<<(std::ostream& out, const Device& device) { return out << to_string(device); }
+
+// "[T]", or "[T] or [B, T]" for a call with batches; likewise with a width behind.
+struct PerToken {
+  const Call& call;
+  std::int64_t width = 0;
+};
+
+std::ostream& operator<<(std::ostream& out, PerToken right) {
+  const std::string tail = right.width ? text(", ", right.width, "]") : "]";
+  out << "[" << right.call.tokens << tail;
+  if (right.call.rank == 4) out << " or [" << right.call.batches << ", " << right.call.tokens << tail;
+  return out;
+}
+
+bool same_device(Device a, Device b) { return a.kind == b.kind && a.index == b.index; }
+
+void check_memory(const Call& call, const char* name, const TensorView& view, DType dtype) {
+  require(view.dtype == dtype, name, ": dtype ", name_of(view.dtype), " differs from the spec's ", name_of(dtype));
+  require(same_device(view.device, call.device), name, ": is on ", view.device, ", the plan runs on ", call.device);
+  require(view.data || view.elements() == 0, name, ": null data for shape ", Shape{view});
+}
+
+void check_unit_stride(const char* name, const TensorView& view) {
+  const int last = view.rank - 1;
+  require(view.shape[last] <= 1 || view.strides[last] == 1, name, ": stride ", view.strides[last],
+          " of the last dimension must be 1");
+}
+
+void check_alignment(const Call& call, const char* name, const TensorView& view) {
+  const int a = call.spec.alignment;
+  const auto address = reinterpret_cast<std::uintptr_t>(view.data);
+  require(address % a == 0, name, ": base is aligned to ", address & -address, " bytes, the spec's alignment is ", a);
+  const auto size = static_cast<std::int64_t>(size_of(view.dtype));
+  for (int i = 0; i + 1 < view.rank; ++i)
+    require(view.shape[i] <= 1 || view.strides[i] * size % a == 0, name, ": stride ", view.strides[i], " (",
+            view.strides[i] * size, " bytes) of dimension ", i, " is not a multiple of the spec's alignment ", a);
+}
+
+// --- streams -----------------------------------------------------------------------------------------------------
+
+void check_stream_shape(const Call& call, const char* name, const TensorView& view, int heads) {
+  require(view.rank == 3 || view.rank == 4, name, ": rank ", view.rank, " must be 3 [T, H, D] or 4 [B, T, H, D]");
+  const std::int64_t h = view.shape[view.rank - 2], d = view.shape[view.rank - 1];
+  require(h == heads, name, ": ", h, " heads in shape ", Shape{view}, ", the spec has ", heads);
+  require(d == call.spec.head_dim, name, ": head_dim ", d, " in shape ", Shape{view}, ", the spec has ",
+          call.spec.head_dim);
+}
+
+// The first stream sets rank, batches and tokens; the others must agree.
+void check_tokens(Call& call, const char* name, const TensorView& view) {
+  const std::int64_t b = view.rank == 4 ? view.shape[0] : 1, t = view.shape[view.rank - 3];
+  if (call.rank == TensorView::absent) call.rank = view.rank, call.batches = b, call.tokens = t;
+  require(view.rank == call.rank, name, ": rank ", view.rank, " differs from the other stream's ", call.rank);
+  require(b == call.batches && t == call.tokens, name, ": shape ", Shape{view}, " must have ", call.batches,
+          " batches and ", call.tokens, " tokens");
+}
+
+void check_tensor(Call& call, const char* name, const TensorView& view, int heads) {
+  check_stream_shape(call, name, view, heads);
+  check_tokens(call, name, view);
+  check_memory(call, name, view, call.spec.activation);
+  check_unit_stride(name, view);
+  check_alignment(call, name, view);
+}
+
+void refuse(const char* name, const TensorView& view, const char* why) { require(!view, name, ": given, but ", why); }
+
+struct Stream {
+  const StreamSpec& spec;
+  const char *name, *out_name, *weight_name;
+  const TensorView &in, &out, &weight;
+
+  const TensorView& written() const { return out ? out : in; }
+  const char* written_name() const { return out ? out_name : name; }
+};
+
+std::array<Stream, 2> streams(const Spec& spec, const Args& args) {
+  return {{{spec.q, "q", "q_out", "q_weight", args.q, args.q_out, args.q_weight},
+           {spec.k, "k", "k_out", "k_weight", args.k, args.k_out, args.k_weight}}};
+}
+
+void check_weight(const Call& call, const Stream& stream) {
+  const Norm* norm = stream.spec.norm();
+  const TensorView& weight = stream.weight;
+  if (!norm) return refuse(stream.weight_name, weight, "the stream has no norm");
+  if (norm->weight == WeightShape::none) return refuse(stream.weight_name, weight, "the norm has no weight");
+  require(static_cast<bool>(weight), stream.weight_name, ": missing, the norm of ", stream.name, " has a weight [",
+          call.spec.head_dim, "]");
+  require(weight.rank == 1 && weight.shape[0] == call.spec.head_dim, stream.weight_name, ": shape ", Shape{weight},
+          " must be [", call.spec.head_dim, "]");
+  check_memory(call, stream.weight_name, weight, call.spec.weight);
+  check_unit_stride(stream.weight_name, weight);
+}
+
+void check_stream(Call& call, const Stream& stream) {
+  if (stream.spec.heads == 0) {
+    refuse(stream.name, stream.in, "the spec has no such heads");
+    refuse(stream.out_name, stream.out, "the spec has no such heads");
+    return refuse(stream.weight_name, stream.weight, "the spec has no such heads");
+  }
+  require(static_cast<bool>(stream.in), stream.name, ": missing, the spec has ", stream.spec.heads, " heads");
+  check_tensor(call, stream.name, stream.in, stream.spec.heads);
+  if (stream.out) check_tensor(call, stream.out_name, stream.out, stream.spec.heads);
+  check_weight(call, stream);
+}
+
+// --- angles ------------------------------------------------------------------------------------------------------
+
+void check_positions(const Call& call, const TensorView& positions) {
+  require(static_cast<bool>(positions), "positions: missing, the angles are made from them");
+  const int r = positions.rank;
+  const bool fits = (r == 1 || (r == 2 && call.rank == 4)) && positions.shape[r - 1] == call.tokens &&
+                    (r == 1 || positions.shape[0] == call.batches || positions.shape[0] == 1);
+  require(fits, "positions: shape ", Shape{positions}, " must be ", PerToken{call});
+  check_memory(call, "positions", positions, call.spec.positions);
+}
+
+void check_cache(const Call& call, const TensorView& cache, int rotary_dim) {
+  require(static_cast<bool>(cache), "cos_sin_cache: missing, the rope reads it");
+  require(cache.rank == 2 && cache.shape[1] == rotary_dim, "cos_sin_cache: shape ", Shape{cache}, " must be [P, ",
+          rotary_dim, "]");
+  check_memory(call, "cos_sin_cache", cache, call.spec.table);
+  check_unit_stride("cos_sin_cache", cache);
+}
+
+void check_rows(const Call& call, const char* name, const TensorView& rows, const CosSinRows& angles) {
+  require(static_cast<bool>(rows), name, ": missing, the rope reads rows of it");
+  const std::int64_t width = angles.layout == RowLayout::half ? angles.rotary_dim / 2 : angles.rotary_dim;
+  const int r = rows.rank;
+  const bool fits = (r == 2 || (r == 3 && call.rank == 4)) && rows.shape[r - 1] == width &&
+                    rows.shape[r - 2] == call.tokens && (r == 2 || rows.shape[0] == call.batches || rows.shape[0] == 1);
+  require(fits, name, ": shape ", Shape{rows}, " must be ", PerToken{call, width});
+  check_memory(call, name, rows, call.spec.table);
+  check_unit_stride(name, rows);
+}
+
+void check_angles(const Call& call, const Args& args) {
+  const Rope* rope = rotation(call.spec);
+  const auto* rows = rope ? std::get_if<CosSinRows>(&rope->angles) : nullptr;
+  const auto* cache = rope ? std::get_if<CosSinCache>(&rope->angles) : nullptr;
+  if (rope && !rows)
+    check_positions(call, args.positions);
+  else
+    refuse("positions", args.positions, "no stream makes angles from them");
+  if (cache)
+    check_cache(call, args.cos_sin_cache, rope->rotary_dim());
+  else
+    refuse("cos_sin_cache", args.cos_sin_cache, "no rope of the spec reads it");
+  if (!rows) {
+    refuse("cos", args.cos, "no rope of the spec reads rows");
+    return refuse("sin", args.sin, "no rope of the spec reads rows");
+  }
+  check_rows(call, "cos", args.cos, *rows);
+  check_rows(call, "sin", args.sin, *rows);
+  require(args.cos.rank == args.sin.rank && args.cos.shape == args.sin.shape && args.cos.strides == args.sin.strides,
+          "sin: shape ", Shape{args.sin}, " and strides must equal those of cos, shape ", Shape{args.cos});
+}
+
+void refuse_unused(const Args& args) {
+  constexpr const char* why = "no step of the spec reads it";
+  refuse("v", args.v, "the spec has no such heads");
+  refuse("v_out", args.v_out, "the spec has no such heads");
+  refuse("v_weight", args.v_weight, why);
+  refuse("q_bias", args.q_bias, why);
+  refuse("k_bias", args.k_bias, why);
+  refuse("v_bias", args.v_bias, why);
+  refuse("q_scale", args.q_scale, why);
+  refuse("k_scale", args.k_scale, why);
+  refuse("v_scale", args.v_scale, why);
+}
+
+// --- aliasing ----------------------------------------------------------------------------------------------------
+
+void check_apart(const char* written, const TensorView& out, const char* name, const TensorView& other) {
+  require(!other || !may_overlap(out, other), written, ": overlaps ", name,
+          "; an output equals its own input exactly or is apart from every tensor");
+}
+
+void check_aliasing(const Spec& spec, const Args& args) {
+  const auto all = streams(spec, args);
+  for (const Stream& stream : all) {
+    if (stream.spec.heads == 0) continue;
+    const TensorView& out = stream.written();
+    const char* name = stream.written_name();
+    require(!overlaps_itself(out), name, ": strides of shape ", Shape{out}, " make elements overlap");
+    if (!same_place(out, stream.in)) check_apart(name, out, stream.name, stream.in);
+    for (const Stream& other : all) {
+      if (&other != &stream)
+        check_apart(name, out, other.name, other.in), check_apart(name, out, other.out_name, other.out);
+      check_apart(name, out, other.weight_name, other.weight);
+    }
+    check_apart(name, out, "positions", args.positions);
+    check_apart(name, out, "cos_sin_cache", args.cos_sin_cache);
+    check_apart(name, out, "cos", args.cos);
+    check_apart(name, out, "sin", args.sin);
+  }
+}
+
+}  // namespace
+
+void check(const Spec& spec, Device device, const Args& args) {
+  Call call{spec, device};
+  for (const Stream& stream : streams(spec, args)) check_stream(call, stream);
+  check_angles(call, args);
+  refuse_unused(args);
+  check_aliasing(spec, args);
+}
+
+}  // namespace ropeline::ops::qk_norm_rope

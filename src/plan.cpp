@@ -1,0 +1,62 @@
+#include "ropeline/plan.h"
+
+#include "cpu/program.h"
+#include "error.h"
+#include "ops/qk_norm_rope.h"
+
+namespace ropeline {
+namespace op = ops::qk_norm_rope;
+
+struct Plan::Body {
+  Spec spec;
+  Device device;
+  std::unique_ptr<const cpu::Program> program;
+};
+
+namespace {
+
+// Why not, or an empty string. Throws for a malformed spec.
+std::string obstacle(const Spec& spec, Device device) {
+  op::check(spec);
+  if (std::string reason = op::unsupported(spec); !reason.empty()) return reason;
+  if (device.kind == Device::Kind::cuda) return to_string(device) + ": this version runs on the CPU only";
+  cpu::resolve(device.target);
+  return {};
+}
+
+std::string message_of_current_exception() noexcept try { throw; } catch (const std::exception& error) {
+  return error.what();
+} catch (...) {
+  return "unknown exception";
+}
+
+}  // namespace
+
+Support supports(const Spec& spec, Device device) noexcept try { return {obstacle(spec, device)}; } catch (...) {
+  return {message_of_current_exception()};
+}
+
+Plan prepare(const Spec& spec, Device device) {
+  if (const std::string reason = obstacle(spec, device); !reason.empty()) throw_unsupported(reason);
+  device.target = cpu::resolve(device.target);
+  return Plan(std::make_shared<Plan::Body>(spec, device, cpu::lower(spec, device.target)));
+}
+
+PrepareResult try_prepare(const Spec& spec, Device device) noexcept try {
+  return {prepare(spec, device), {}};
+} catch (...) {
+  return {std::nullopt, message_of_current_exception()};
+}
+
+void Plan::run(const Args& args, DeviceStream stream) const {
+  op::check(body_->spec, body_->device, args);
+  const QkNormRopeParams params = op::params(body_->spec, args);
+  if (params.batches == 0 || params.tokens == 0) return;
+  body_->program->run(params, stream.executor ? *stream.executor : cpu::default_executor());
+}
+
+const Spec& Plan::spec() const noexcept { return body_->spec; }
+
+Device Plan::device() const noexcept { return body_->device; }
+
+}  // namespace ropeline
