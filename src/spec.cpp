@@ -14,14 +14,11 @@ const StepType* find(const std::vector<Step>& steps) {
 
 NormRounding norm_rounding(char cast) {
   switch (cast) {
-    case 'A':
-      return NormRounding::inner;
+    case 'A': return NormRounding::inner;
     case 'B':
     case 'G':
-    case 'U':
-      return NormRounding::end;
-    case 'F':
-      return NormRounding::factor;
+    case 'U': return NormRounding::end;
+    case 'F': return NormRounding::factor;
   }
   throw_invalid(text("cast '", cast, "' is not one of A, B, G, U, F"));
 }
@@ -38,12 +35,9 @@ void set_rounding(std::vector<Step>& steps, Rounding rounding) {
 Rounding Rounding::model(char cast, char arithmetic) {
   const NormRounding norm = norm_rounding(cast);
   switch (arithmetic) {
-    case 'r':
-      return {norm, RopeRounding::products, TableRounding::dtype};
-    case 'm':
-      return {norm, RopeRounding::end, TableRounding::dtype};
-    case 'f':
-      return {norm, RopeRounding::end, TableRounding::fp32};
+    case 'r': return {norm, RopeRounding::products, TableRounding::dtype};
+    case 'm': return {norm, RopeRounding::end, TableRounding::dtype};
+    case 'f': return {norm, RopeRounding::end, TableRounding::fp32};
   }
   throw_invalid(text("arithmetic '", arithmetic, "' is not one of r, m, f"));
 }

@@ -36,14 +36,10 @@ inline DType dtype(int code, int bits, int lanes) {
 inline int code(DType type) {
   switch (type) {
     case DType::fp32:
-    case DType::fp16:
-      return kFloat;
-    case DType::bf16:
-      return kBfloat;
-    case DType::fp8_e4m3:
-      return kFloat8_e4m3fn;
-    default:
-      return kInt;
+    case DType::fp16: return kFloat;
+    case DType::bf16: return kBfloat;
+    case DType::fp8_e4m3: return kFloat8_e4m3fn;
+    default: return kInt;
   }
 }
 

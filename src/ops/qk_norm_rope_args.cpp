@@ -28,7 +28,11 @@ std::ostream& operator<<(std::ostream& out, Shape shape) {
   return out << "]";
 }
 
-std::ostream& operator<<(std::ostream& out, const Device& device) { return out << to_string(device); }
+struct On {
+  Device device;
+};
+
+std::ostream& operator<<(std::ostream& out, On on) { return out << to_string(on.device); }
 
 // "[T]", or "[T] or [B, T]" for a call with batches; likewise with a width behind.
 struct PerToken {
@@ -47,7 +51,8 @@ bool same_device(Device a, Device b) { return a.kind == b.kind && a.index == b.i
 
 void check_memory(const Call& call, const char* name, const TensorView& view, DType dtype) {
   require(view.dtype == dtype, name, ": dtype ", name_of(view.dtype), " differs from the spec's ", name_of(dtype));
-  require(same_device(view.device, call.device), name, ": is on ", view.device, ", the plan runs on ", call.device);
+  require(same_device(view.device, call.device), name, ": is on ", On{view.device}, ", the plan runs on ",
+          On{call.device});
   require(view.data || view.elements() == 0, name, ": null data for shape ", Shape{view});
 }
 
