@@ -14,13 +14,18 @@ Turns::Turns(const Spec& spec, const Rope& rope, const Args& args) : spec_(spec)
   }
 }
 
+/// A leading batch dimension of one is shared by all batches.
+static std::int64_t batch_offset(const TensorView& view, int axis, std::int64_t batch) {
+  return view.shape[axis] > 1 ? batch * view.strides[axis] : 0;
+}
+
 /// The position that feeds an element of the slice: [T] or [B, T], with an axis in front when the rope has axes.
 std::optional<std::int64_t> Turns::position(int element, std::int64_t batch, std::int64_t token) const {
   const TensorView& p = args_.positions;
   const int pairs = rope_.rotary_dim() / 2;
   const int leading = rope_.axes.empty() ? 0 : 1;
   std::int64_t offset = token * p.strides[p.rank - 1];
-  if (p.rank - leading == 2) offset += batch * p.strides[leading];
+  if (p.rank - leading == 2) offset += batch_offset(p, leading, batch);
   if (leading) {
     const bool each_element = static_cast<int>(rope_.axes.size()) == 2 * pairs;
     offset += rope_.axes[each_element ? element : element % pairs] * p.strides[0];
@@ -44,7 +49,7 @@ Turns::CosSin Turns::row_element(const CosSinRows& rows, int element, std::int64
     const int token_axis = last - (rows.per_head ? 2 : 1);
     std::int64_t offset = column * v.strides[last] + token * v.strides[token_axis];
     if (rows.per_head) offset += head * v.strides[last - 1];
-    if (token_axis == 1) offset += batch * v.strides[0];
+    if (token_axis == 1) offset += batch_offset(v, 0, batch);
     return load(v, offset);
   };
   return {value(args_.cos), value(args_.sin)};
