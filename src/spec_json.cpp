@@ -90,8 +90,10 @@ void read(const Json& json, const std::string& path, bool& x) {
 template <class T>
 requires(std::is_same_v<T, int> || std::is_same_v<T, std::uint8_t>) void read(const Json& json, const std::string& path,
                                                                               T& x) {
-  const bool fits = json.is_number_integer() && json.get<std::int64_t>() >= std::numeric_limits<T>::min() &&
-                    json.get<std::int64_t>() <= std::numeric_limits<T>::max();
+  const auto n = json.is_number_integer() ? json.get<std::int64_t>() : -1;
+  const bool huge = json.is_number_unsigned() && json.get<std::uint64_t>() > std::uint64_t{1} << 62;
+  const bool fits =
+      json.is_number_integer() && !huge && n >= std::numeric_limits<T>::min() && n <= std::numeric_limits<T>::max();
   if (!fits) wrong(path, json, std::is_same_v<T, int> ? "a 32-bit integer" : "an integer from 0 to 255");
   x = json.get<T>();
 }
