@@ -1,0 +1,41 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "ropeline/device.h"
+#include "tools/golden/angles.h"
+#include "tools/golden/judgement.h"
+#include "tools/golden/recording.h"
+
+/// The golden run: what unmodified models recorded, run through every instruction set of this machine and through the
+/// scalar reference. tests/golden/README.md describes the files.
+namespace ropeline::tools::golden {
+
+/// Streams of a layer that were left out, and why.
+struct Refusal {
+  std::string what;    ///< "sliding: v"
+  std::string reason;  ///< the sentence of `supports`, or why the recording has nothing to feed
+  Feed feed = Feed::rows;
+};
+
+/// What one file gave.
+struct Report {
+  std::string family;
+  std::int64_t values = 0;               ///< output values that were compared with the reference, over all targets
+  std::int64_t bits_differ = 0;          ///< bits in which a target and the reference differ; 0 by contract
+  Judgement rows, inv_freq, parameters;  ///< against the recorded outputs, one for each feed
+  std::vector<Refusal> refusals;
+  std::vector<std::string> faults;  ///< everything that is wrong, a sentence each; empty when the file passes
+
+  Judgement& of(Feed feed) { return feed == Feed::rows ? rows : feed == Feed::inv_freq ? inv_freq : parameters; }
+};
+
+/// Runs one file on those targets. Throws Error for a file that cannot be read; anything else is in the report.
+Report run(const Recording& recording, const std::vector<CpuTarget>& targets);
+
+/// The golden files of a folder, in order of name. Throws Error{unavailable} when there is none.
+std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder);
+
+}  // namespace ropeline::tools::golden
