@@ -13,23 +13,23 @@ enum class ScalingKind : std::uint8_t { none, linear, dynamic, yarn, llama3, lon
 /// A scaling and its parameters. Only the parameters of its kind count; make one with a factory.
 struct ROPELINE_API Scaling {
   ScalingKind kind = ScalingKind::none;
-  double factor = 1;                 ///< linear, dynamic, yarn, llama3, longrope
-  double original_length = 0;        ///< positions the model was trained for: dynamic, yarn, llama3, longrope
-  double seq_len = 0;                ///< positions that are served: dynamic, longrope
-  double beta_fast = 32;             ///< yarn: above so many turns in original_length a frequency is kept
-  double beta_slow = 1;              ///< yarn: below so many turns it is divided by factor
-  bool truncate = true;              ///< yarn: round the correction range outward to whole frequencies
-  double low_freq_factor = 1;        ///< llama3
-  double high_freq_factor = 4;       ///< llama3
-  int rotated_pairs = 0;             ///< proportional: the first so many frequencies turn, the others are 0
-  std::vector<double> short_factor;  ///< longrope: one divisor per frequency up to original_length
-  std::vector<double> long_factor;   ///< longrope: one divisor per frequency beyond it
-  double attention_factor = 0;       ///< multiplies cos and sin; 0 = the formula of the kind (yarn, longrope), else 1
+  double factor = 1;                      ///< linear, dynamic, yarn, llama3, longrope
+  double original_length = 0;             ///< positions the model was trained for: dynamic, yarn, llama3, longrope
+  double seq_len = 0;                     ///< positions that are served: dynamic, longrope
+  double beta_fast = 32;                  ///< yarn: above so many turns in original_length a frequency is kept
+  double beta_slow = 1;                   ///< yarn: below so many turns it is divided by factor
+  bool truncate = true;                   ///< yarn: round the correction range outward to whole frequencies
+  double low_freq_factor = 1;             ///< llama3
+  double high_freq_factor = 4;            ///< llama3
+  int rotated_pairs = 0;                  ///< proportional: the first so many frequencies turn, the others are 0
+  std::vector<double> short_factor = {};  ///< longrope: one divisor per frequency up to original_length
+  std::vector<double> long_factor = {};   ///< longrope: one divisor per frequency beyond it
+  double attention_factor = 0;  ///< multiplies cos and sin; 0 = the formula of the kind (yarn, longrope), else 1
 
   /// f / factor. Position interpolation, Chen et al. 2023.
   static Scaling linear(double factor);
-  /// "Dynamic NTK" for a given seq_len: base * (factor * L / L0 - (factor - 1))^(d / (d - 2)) with L = max(seq_len,
-  /// L0).
+  /// "Dynamic NTK" for a given seq_len, L = max(seq_len, original_length), d = rotary_dim:
+  /// base * (factor * L / original_length - (factor - 1))^(d / (d - 2)).
   static Scaling dynamic(double factor, double original_length, double seq_len);
   /// YaRN, Peng et al. 2023, section 3; attention_factor 0 = 0.1 ln(factor) + 1.
   static Scaling yarn(double factor, double original_length, double beta_fast = 32, double beta_slow = 1,
@@ -39,7 +39,7 @@ struct ROPELINE_API Scaling {
   /// LongRoPE, Ding et al. 2024; attention_factor 0 = sqrt(1 + ln(factor) / ln(original_length)), 1 for factor <= 1.
   static Scaling longrope(std::vector<double> short_factor, std::vector<double> long_factor, double factor,
                           double original_length, double seq_len, double attention_factor = 0);
-  /// Gemma 4's global layers: pairs span the whole head, only the first rotated_pairs of them turn.
+  /// Gemma 4's global layers: pairs span the whole head, only the first rotated_pairs of them turn, by f / factor.
   static Scaling proportional(int rotated_pairs, double factor = 1);
 
   bool operator==(const Scaling&) const = default;
@@ -48,7 +48,9 @@ struct ROPELINE_API Scaling {
 /// The rotary_dim / 2 frequencies of a RoPE in radians per position, and the factor of its cos and sin.
 ///
 /// A plain value made of parameters: comparable and printable. What the kernels read (`turns`) is computed from them in
-/// double-double arithmetic built from * + and fma alone, so that every host gets the same bits.
+/// double-double arithmetic built from IEEE + - * / and fma alone, so that every host gets the same bits.
+/// Formulas and defaults: transformers 5.24, modeling_rope_utils.py. The methods throw Error{invalid_argument} for
+/// parameters that no model can mean; the sentence starts with the field.
 struct ROPELINE_API Frequencies {
   double base = 0;     ///< theta; 0 when `values` speaks
   int rotary_dim = 0;  ///< twice the number of frequencies; even
@@ -61,8 +63,9 @@ struct ROPELINE_API Frequencies {
   static Frequencies inv_freq(std::vector<float> values, double attention_factor = 1);
 
   /// F_i = round(f_i / (2 pi) * 2^64) mod 2^64: turns per position as 64-bit fixed point (numerics.md, angles).
+  /// Correctly rounded for explicit values; from parameters within one unit of 2^-64 turn, and nearly always correctly.
   std::vector<std::uint64_t> turns() const;
-  /// f_i rounded to fp32: what `AngleMode::fp32_product` multiplies. Explicit values come back as they are.
+  /// f_i correctly rounded to fp32: what `AngleMode::fp32_product` multiplies. Explicit values come back as they are.
   std::vector<float> rounded() const;
   /// The factor that multiplies cos and sin.
   float attention_factor() const;

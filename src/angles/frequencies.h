@@ -1,0 +1,14 @@
+#pragma once
+
+#include "ropeline/frequencies.h"
+
+namespace ropeline::angles {
+
+/// Throws Error{invalid_argument} for parameters that no model can mean. The sentence starts with the field, `base 0
+/// must be a finite number above 0`, so that a caller can say where it stands: `q.rope: base 0 must ...`.
+void check(const Frequencies& frequencies);
+
+/// YaRN's factor of cos and sin: 0.1 * mscale * ln(factor) + 1, and 1 for factor <= 1.
+double yarn_attention_factor(double factor, double mscale = 1);
+
+}  // namespace ropeline::angles

@@ -1,0 +1,103 @@
+#include "angles/scaling.h"
+
+#include <algorithm>
+
+namespace ropeline::angles {
+namespace {
+
+using Numbers = std::vector<DoubleDouble>;
+
+// base^(-2i / rotary_dim), the base given by its logarithm.
+Numbers geometric(DoubleDouble log_base, int rotary_dim) {
+  Numbers f(rotary_dim / 2);
+  for (int i = 0; i < rotary_dim / 2; ++i) f[i] = exp(-(log_base * (2 * i) / rotary_dim));
+  return f;
+}
+
+Numbers divided(Numbers f, double factor) {
+  for (DoubleDouble& x : f) x = x / factor;
+  return f;
+}
+
+// From `slow` where keep is 0 to `fast` where keep is 1.
+DoubleDouble between(DoubleDouble slow, DoubleDouble fast, DoubleDouble keep) {
+  return slow * (DoubleDouble(1) - keep) + fast * keep;
+}
+
+DoubleDouble clamp01(DoubleDouble x) { return x < 0 ? 0 : DoubleDouble(1) < x ? 1 : x; }
+
+// base * (factor * L / L0 - (factor - 1))^(d / (d - 2)), as a logarithm.
+DoubleDouble dynamic_log_base(const Frequencies& f) {
+  const Scaling& s = f.scaling;
+  const DoubleDouble longer = DoubleDouble(std::max(s.seq_len, s.original_length)) / s.original_length;
+  const DoubleDouble stretch = longer * s.factor - (DoubleDouble(s.factor) - 1);
+  return log(f.base) + log(stretch) * f.rotary_dim / (f.rotary_dim - 2);
+}
+
+// Where a frequency makes so many turns in original_length positions: a real index into the frequencies.
+double correction_index(const Frequencies& f, double turns) {
+  const DoubleDouble ratio = DoubleDouble(f.scaling.original_length) / (kTwoPi * turns);
+  return (log(ratio) * f.rotary_dim / (log(f.base) * 2)).hi;
+}
+
+struct Range {
+  double low, high;
+};
+
+// transformers clamps the upper end to rotary_dim - 1, not to the last frequency, and parts equal ends by 0.001.
+Range correction_range(const Frequencies& f) {
+  Range range{correction_index(f, f.scaling.beta_fast), correction_index(f, f.scaling.beta_slow)};
+  if (f.scaling.truncate) range = {std::floor(range.low), std::ceil(range.high)};
+  range = {std::max(range.low, 0.0), std::min(range.high, f.rotary_dim - 1.0)};
+  if (range.low == range.high) range.high += 0.001;
+  return range;
+}
+
+Numbers yarn(const Frequencies& parameters) {
+  const auto [low, high] = correction_range(parameters);
+  Numbers f = geometric(log(parameters.base), parameters.rotary_dim);
+  for (int i = 0; i < parameters.rotary_dim / 2; ++i) {
+    const DoubleDouble ramp = clamp01((DoubleDouble(i) - low) / (DoubleDouble(high) - low));
+    f[i] = between(f[i] / parameters.scaling.factor, f[i], DoubleDouble(1) - ramp);
+  }
+  return f;
+}
+
+Numbers llama3(Numbers f, const Scaling& s) {
+  for (DoubleDouble& x : f) {
+    const DoubleDouble turns = x * s.original_length * kInverseTwoPi;
+    const DoubleDouble keep = (turns - s.low_freq_factor) / (DoubleDouble(s.high_freq_factor) - s.low_freq_factor);
+    x = between(x / s.factor, x, clamp01(keep));
+  }
+  return f;
+}
+
+Numbers longrope(Numbers f, const Scaling& s) {
+  const std::vector<double>& divisors = s.seq_len > s.original_length ? s.long_factor : s.short_factor;
+  for (std::size_t i = 0; i < f.size(); ++i) f[i] = f[i] / divisors[i];
+  return f;
+}
+
+Numbers proportional(Numbers f, const Scaling& s) {
+  std::fill(f.begin() + s.rotated_pairs, f.end(), DoubleDouble(0));
+  return divided(std::move(f), s.factor);
+}
+
+}  // namespace
+
+std::vector<DoubleDouble> scaled_frequencies(const Frequencies& frequencies) {
+  const Scaling& s = frequencies.scaling;
+  const int dim = frequencies.rotary_dim;
+  switch (s.kind) {
+    case ScalingKind::none: break;
+    case ScalingKind::linear: return divided(geometric(log(frequencies.base), dim), s.factor);
+    case ScalingKind::dynamic: return geometric(dynamic_log_base(frequencies), dim);
+    case ScalingKind::yarn: return yarn(frequencies);
+    case ScalingKind::llama3: return llama3(geometric(log(frequencies.base), dim), s);
+    case ScalingKind::longrope: return longrope(geometric(log(frequencies.base), dim), s);
+    case ScalingKind::proportional: return proportional(geometric(log(frequencies.base), dim), s);
+  }
+  return geometric(log(frequencies.base), dim);
+}
+
+}  // namespace ropeline::angles
