@@ -1,5 +1,7 @@
 #pragma once
 
+/// What transformers' models mean, read from their config.json. The only place of the library that knows families.
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,17 +10,19 @@
 
 namespace ropeline::models {
 
-/// What one attention layer of a model does, and how its class in transformers spells it.
+/// What one attention layer of a model does.
 struct Layer {
-  Spec spec;                ///< as the eager model rounds, angles from the rows that transformers hands over
-  Frequencies frequencies;  ///< the same angles from parameters, for callers without a table
-  std::string kind;         ///< the config's layer type where layers differ: "full_attention", "sliding_attention"
+  Spec spec;  ///< rounds as the eager model does; angles from the cos and sin rows that transformers hands over
+  Frequencies frequencies;  ///< the same angles from parameters, for callers without rows. longrope: its short factors,
+                            ///< dynamic: its unstretched base, until `frequencies.scaling.seq_len` says what is served
+  std::string kind;         ///< the config's layer type: "full_attention", "sliding_attention"
 };
 
-/// What a family's attention class looks like in transformers. Python's `apply` reads it and knows no family itself.
+/// How a family's code is spelled in transformers. Python's `apply` reads it and knows no family itself.
 struct Family {
-  std::string model_type;                      ///< "qwen3_moe", as config.json says
-  std::vector<std::string> attention_classes;  ///< "Qwen3MoeAttention"
+  std::string name;                            ///< "gemma3"; the folder of its code
+  std::vector<std::string> model_types;        ///< as config.json says: "gemma3_text", and wrappers: "gemma3"
+  std::vector<std::string> attention_classes;  ///< "Gemma3Attention"
   std::string q_norm, k_norm;                  ///< attribute names of the norm modules
   std::string rope_function;                   ///< "apply_rotary_pos_emb"
 };
@@ -26,14 +30,21 @@ struct Family {
 /// Every family in the table.
 ROPELINE_API std::vector<Family> families();
 
-/// The family of a config.json (nested text_config is followed). Throws Error{unsupported} naming the known ones.
+/// The family of a config.json; a wrapper's text_config is followed.
+/// Throws Error{unsupported} that names the known model types, Error{invalid_argument} for text that is no config.
 ROPELINE_API Family family(std::string_view config_json);
 
 /// Number of layers of that config.
 ROPELINE_API int layers(std::string_view config_json);
 
-/// The meaning of one layer. dtype: activation and weight dtype of the loaded model.
+/// The meaning of one layer. Fields that the config leaves out have the defaults of its class in transformers 5.24.
+/// dtype: activation, weight and table dtype of the loaded model: fp32, fp16, bf16.
 /// Throws Error{invalid_argument} that names the config field that is missing or odd.
 ROPELINE_API Layer layer(std::string_view config_json, int index, DType dtype);
+
+/// Everything of the above about one model, as one JSON text for other languages:
+/// {"family": name, "attention_classes": [...], "q_norm": ..., "k_norm": ..., "rope_function": ...,
+///  "layers": [{"kind": ..., "spec": "the printed form, itself JSON, as a string"}, ...]}
+ROPELINE_API std::string describe(std::string_view config_json, DType dtype);
 
 }  // namespace ropeline::models
