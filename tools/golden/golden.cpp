@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kFrequencyBound = 2e-6;  // relative; torch's powf is not correctly rounded
 
-std::vector<Tensor> outputs_of(const Call& call) {
+std::vector<Tensor> outputs_of(const RecordedCall& call) {
   std::vector<Tensor> outputs;
   for (const CallStream& stream : call.streams) outputs.emplace_back(call.spec.activation, shape_of(stream.in));
   return outputs;
@@ -60,7 +60,8 @@ class FileRun {
 
   std::string obstacle_of(const RecordedLayer& layer, const StreamGroup& streams) const try {
     if (!can_share(recording_, layer, streams)) return "the streams cover different tokens";
-    for (const Call& call : calls_of(recording_, layer, streams, DType::bf16, layer.sets.at("bf16").at(0), Feed::rows))
+    for (const RecordedCall& call :
+         calls_of(recording_, layer, streams, DType::bf16, layer.sets.at("bf16").at(0), Feed::rows))
       if (const Support answer = supports(call.spec, Device::cpu()); !answer) return answer.reason;
     return {};
   } catch (const Error& error) {
@@ -84,7 +85,7 @@ class FileRun {
 
   void run_case(const RecordedLayer& layer, const StreamGroup& streams, const std::string& dtype,
                 const std::string& set, Feed feed) try {
-    for (const Call& call :
+    for (const RecordedCall& call :
          calls_of(recording_, layer, streams, dtype == "bf16" ? DType::bf16 : DType::fp32, set, feed))
       run_call(call, report_.of(feed));
   } catch (const Error& error) {
@@ -94,7 +95,7 @@ class FileRun {
       refuse(layer, streams, error.what(), feed);
   }
 
-  void run_call(const Call& call, Judgement& judgement) {
+  void run_call(const RecordedCall& call, Judgement& judgement) {
     const std::vector<Tensor> meaning = outputs_of(call);
     reference::run(call.spec, args_of(call, meaning));
     for (std::size_t i = 0; i < meaning.size(); ++i)
@@ -108,7 +109,7 @@ class FileRun {
     }
   }
 
-  void compare(const Call& call, CpuTarget target, const Tensor& got, const Tensor& meaning) {
+  void compare(const RecordedCall& call, CpuTarget target, const Tensor& got, const Tensor& meaning) {
     const std::int64_t bits = bits_that_differ(got, meaning);
     report_.values += got.view().elements();
     report_.bits_differ += bits;
