@@ -96,7 +96,8 @@ std::string targets() {
 
 std::string families() {
   std::vector<std::string> names;
-  for (const models::Family& family : models::families()) names.push_back(family.model_type);
+  for (const models::Family& family : models::families())
+    names.insert(names.end(), family.model_types.begin(), family.model_types.end());
   return fmt::format("{}", fmt::join(names, ", "));
 }
 

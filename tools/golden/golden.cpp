@@ -40,21 +40,26 @@ class FileRun {
   void run_layer(const RecordedLayer& layer) {
     std::map<std::string, StreamGroup> families;
     for (const RecordedStream& stream : layer.streams) families[stream.family()].push_back(&stream);
-    for (const auto& [name, streams] : families) run_group(layer, streams);
+    for (auto& [name, streams] : families) {
+      const auto rank = [](const RecordedStream* stream) { return std::string("qkv").find(stream->role()); };
+      std::sort(streams.begin(), streams.end(), [&](auto* a, auto* b) { return rank(a) < rank(b); });
+      run_group(layer, streams);
+    }
   }
 
-  // Together if that is supported; otherwise q and k, and each alone, so that one odd stream hides no other.
+  // Together if that is supported; otherwise v apart, then each alone, so that one odd stream hides no other.
   void run_group(const RecordedLayer& layer, const StreamGroup& streams) {
     const std::string obstacle = obstacle_of(layer, streams);
     if (obstacle.empty()) return run_streams(layer, streams);
-    if (streams.size() == 1) return refuse(layer, streams, obstacle, Feed::rows);
-    const auto v = std::find_if(streams.begin(), streams.end(), [](auto* s) { return s->role() == 'v'; });
-    if (streams.size() == 3 && v != streams.end()) {
-      StreamGroup others = streams;
-      std::erase(others, *v);
+    const auto is_v = [](const RecordedStream* stream) { return stream->role() == 'v'; };
+    if (streams.size() > 2 && std::any_of(streams.begin(), streams.end(), is_v)) {
+      StreamGroup v, others;
+      for (const RecordedStream* stream : streams) (is_v(stream) ? v : others).push_back(stream);
       run_group(layer, others);
-      return run_group(layer, {*v});
+      return run_group(layer, v);
     }
+    const auto refused = [&](const RecordedStream* stream) { return !obstacle_of(layer, {stream}).empty(); };
+    if (std::all_of(streams.begin(), streams.end(), refused)) return refuse(layer, streams, obstacle, Feed::rows);
     for (const RecordedStream* stream : streams) run_group(layer, {stream});
   }
 
