@@ -1,0 +1,11 @@
+#pragma once
+
+#include "ropeline/plan.h"
+
+namespace ropeline::binding {
+
+/// Runs one call of an op. Two definitions exist and one of them is linked: execute.cpp runs the plan, and a library
+/// that only tests build runs the scalar reference in its place.
+void execute(const Plan& plan, const Args& args);
+
+}  // namespace ropeline::binding

@@ -1,0 +1,126 @@
+// The torch ops: three schemas over one `execute`. Fake kernels and gradients are Python's (ropeline/ops.py).
+
+#include <stdexcept>
+
+#include "execute.h"
+#include "registry.h"
+#include "ropeline/error.h"
+#include "tensors.h"
+
+namespace ropeline::binding {
+namespace {
+
+#define ROPELINE_PARAMETERS \
+  "Tensor? q_weight, Tensor? k_weight, Tensor? positions, Tensor? cos, Tensor? sin, Tensor? cos_sin_cache, int spec"
+
+// The arguments that every schema ends with, in the order of ROPELINE_PARAMETERS.
+class Parameters {
+ public:
+  static constexpr int count = 7;
+
+  explicit Parameters(const StableIValue* stack)
+      : q_weight_(take_optional(stack[0])),
+        k_weight_(take_optional(stack[1])),
+        positions_(take_optional(stack[2])),
+        cos_(take_optional(stack[3])),
+        sin_(take_optional(stack[4])),
+        cos_sin_cache_(take_optional(stack[5])),
+        spec_(torch::stable::detail::to<std::int64_t>(stack[6])) {}
+
+  const Plan& plan() const { return plan_of(spec_); }
+
+  Args args() const {
+    Args args;
+    args.q_weight = view(q_weight_, "q_weight");
+    args.k_weight = view(k_weight_, "k_weight");
+    args.positions = view(positions_, "positions");
+    args.cos = view(cos_, "cos");
+    args.sin = view(sin_, "sin");
+    args.cos_sin_cache = view(cos_sin_cache_, "cos_sin_cache");
+    return args;
+  }
+
+ private:
+  Tensor q_weight_, k_weight_, positions_, cos_, sin_, cos_sin_cache_;
+  std::int64_t spec_;
+};
+
+// q and k of the schemas that take them apart, and whether they are [.., H, T, D].
+struct Separate {
+  Tensor q, k;
+  Parameters parameters;
+  bool heads_first;
+
+  explicit Separate(const StableIValue* stack)
+      : q(take(stack[0])),
+        k(take(stack[1])),
+        parameters(stack + 2),
+        heads_first(torch::stable::detail::to<bool>(stack[2 + Parameters::count])) {}
+
+  TensorView seen(const Tensor& tensor, const char* name) const {
+    return heads_first ? tokens_first(view(tensor, name)) : view(tensor, name);
+  }
+
+  Args args() const {
+    Args args = parameters.args();
+    args.q = seen(q, "q");
+    args.k = seen(k, "k");
+    return args;
+  }
+};
+
+// torch turns std::invalid_argument into ValueError and other exceptions into RuntimeError, with our text unchanged.
+template <class Body>
+void with_python_errors(Body body) try { body(); } catch (const Error& error) {
+  if (error.kind() == ErrorKind::invalid_argument) throw std::invalid_argument(error.what());
+  throw;
+}
+
+void run_packed(StableIValue* stack, std::uint64_t, std::uint64_t) {
+  const Tensor qkv = take(stack[0]);
+  const Parameters parameters(stack + 1);
+  with_python_errors([&] {
+    const Plan& plan = parameters.plan();
+    Args args = parameters.args();
+    const Packed packed = unpack(view(qkv, "qkv"), plan.spec());
+    args.q = packed.q, args.k = packed.k;
+    execute(plan, args);
+  });
+}
+
+void run_separate(StableIValue* stack, std::uint64_t, std::uint64_t) {
+  const Separate call(stack);
+  with_python_errors([&] { execute(call.parameters.plan(), call.args()); });
+}
+
+void run_functional(StableIValue* stack, std::uint64_t, std::uint64_t) {
+  const Separate call(stack);
+  with_python_errors([&] {
+    const Plan& plan = call.parameters.plan();
+    Tensor q_out = empty_like(call.q), k_out = empty_like(call.k);
+    Args args = call.args();
+    args.q_out = call.seen(q_out, "q_out"), args.k_out = call.seen(k_out, "k_out");
+    execute(plan, args);
+    stack[0] = torch::stable::detail::from(q_out.release());
+    stack[1] = torch::stable::detail::from(k_out.release());
+  });
+}
+
+}  // namespace
+}  // namespace ropeline::binding
+
+// One more expansion, so that the namespace can come from the command line.
+#define ROPELINE_LIBRARY(ns, m) STABLE_TORCH_LIBRARY(ns, m)
+#define ROPELINE_LIBRARY_IMPL(ns, key, m) STABLE_TORCH_LIBRARY_IMPL(ns, key, m)
+
+ROPELINE_LIBRARY(ROPELINE_TORCH_NAMESPACE, m) {
+  m.def("qk_norm_rope_(Tensor(a!) qkv, " ROPELINE_PARAMETERS ") -> ()");
+  m.def("qk_norm_rope_sep_(Tensor(a!) q, Tensor(b!) k, " ROPELINE_PARAMETERS ", bool heads_first=False) -> ()");
+  m.def("qk_norm_rope(Tensor q, Tensor k, " ROPELINE_PARAMETERS ", bool heads_first=False) -> (Tensor, Tensor)");
+}
+
+ROPELINE_LIBRARY_IMPL(ROPELINE_TORCH_NAMESPACE, CPU, m) {
+  m.impl("qk_norm_rope_", &ropeline::binding::run_packed);
+  m.impl("qk_norm_rope_sep_", &ropeline::binding::run_separate);
+  m.impl("qk_norm_rope", &ropeline::binding::run_functional);
+}

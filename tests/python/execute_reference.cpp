@@ -1,0 +1,11 @@
+// The other definition of `execute`: the same checks, then the scalar reference instead of a backend.
+
+#include "execute.h"
+
+#include "ops/qk_norm_rope.h"
+#include "reference/reference.h"
+
+void ropeline::binding::execute(const Plan& plan, const Args& args) {
+  ops::qk_norm_rope::check(plan.spec(), plan.device(), args);
+  reference::run(plan.spec(), args);
+}
