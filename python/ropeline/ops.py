@@ -1,0 +1,72 @@
+"""The torch ops, their fake kernels, and the calls that take a Spec.
+
+One kernel, three forms: `qk_norm_rope_` on a packed qkv in place, `qk_norm_rope_sep_` on q and k in place, and
+`qk_norm_rope`, which returns new tensors and is the one that has a gradient. Streams are [T, H, D] or [B, T, H, D]
+with any strides but a unit one in D; with heads_first=True they are [B, H, T, D], as transformers holds them.
+`tensors` are q_weight, k_weight [D], and what the spec's angles need: positions [T] or [B, T], cos and sin rows
+[T, width] or [B, T, width], or a cos_sin_cache [P, rotary_dim] with positions.
+"""
+
+import torch
+
+from . import gradient
+from .spec import Spec
+
+
+def _parameters(spec, *, q_weight=None, k_weight=None, positions=None, cos=None, sin=None, cos_sin_cache=None):
+    """The arguments that every schema ends with, in its order."""
+    number = spec.id if isinstance(spec, Spec) else spec
+    return q_weight, k_weight, positions, cos, sin, cos_sin_cache, number
+
+
+def _refuse_grad(name, *tensors):
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
+        raise RuntimeError(f"{name} works in place and has no gradient; call qk_norm_rope, or do this under no_grad")
+
+
+def qk_norm_rope_(qkv, spec, **tensors):
+    """In place on a packed qkv [T, N] or [B, T, N]: q heads first, then k heads; the rest of N is left alone."""
+    parameters = _parameters(spec, **tensors)
+    _refuse_grad("qk_norm_rope_", qkv, *parameters[:2])
+    torch.ops.ropeline.qk_norm_rope_.default(qkv, *parameters)
+
+
+def qk_norm_rope_sep_(q, k, spec, *, heads_first=False, **tensors):
+    """In place on q and k."""
+    parameters = _parameters(spec, **tensors)
+    _refuse_grad("qk_norm_rope_sep_", q, k, *parameters[:2])
+    torch.ops.ropeline.qk_norm_rope_sep_.default(q, k, *parameters, heads_first)
+
+
+def qk_norm_rope(q, k, spec, *, heads_first=False, **tensors):
+    """Returns new q and k, with the strides of the given ones where those are dense."""
+    return torch.ops.ropeline.qk_norm_rope.default(q, k, *_parameters(spec, **tensors), heads_first)
+
+
+def _fake_output(q, k):
+    if q.device != k.device:
+        raise ValueError(f"k: is on {k.device}, q is on {q.device}")
+    return torch.empty_like(q), torch.empty_like(k)
+
+
+def register(namespace):
+    """Gives the ops of a namespace their fake kernels and the gradient."""
+
+    @torch.library.register_fake(f"{namespace}::qk_norm_rope_")
+    def _(qkv, *parameters):
+        return None
+
+    @torch.library.register_fake(f"{namespace}::qk_norm_rope_sep_")
+    def _(q, k, *parameters, heads_first=False):
+        return None
+
+    @torch.library.register_fake(f"{namespace}::qk_norm_rope")
+    def _(q, k, *parameters, heads_first=False):
+        return _fake_output(q, k)
+
+    torch.library.register_autograd(
+        f"{namespace}::qk_norm_rope", gradient.backward, setup_context=gradient.setup_context
+    )
+
+
+register("ropeline")

@@ -1,0 +1,114 @@
+"""Specs: what is fixed for a layer. Python spells them, C++ reads and judges them (include/ropeline/spec.h).
+
+A spec is JSON text. The functions below write the usual pieces of it as dicts; fields that are left out take the
+defaults of spec.h, and a field that C++ does not know is refused by name.
+"""
+
+import functools
+import json
+
+import torch
+
+from ._library import library
+
+_DTYPE_NAMES = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
+
+
+class Spec:
+    """A well-formed spec. Equal specs have equal `json`. ValueError, naming the field, if the text is not one."""
+
+    def __init__(self, text):
+        self.json = library.parse_spec(text)
+
+    @classmethod
+    def from_json(cls, text):
+        """From JSON text or from a dict of the same shape."""
+        return cls(text if isinstance(text, str) else json.dumps(text))
+
+    @functools.cached_property
+    def id(self):
+        """The number by which the torch ops name this spec: stable over processes. The first access prepares the
+        spec on the CPU; RuntimeError with the reason if it does not run here."""
+        return library.register_spec(self.json)
+
+    def __repr__(self):
+        return f"ropeline.Spec({self.json!r})"
+
+    def __eq__(self, other):
+        return isinstance(other, Spec) and self.json == other.json
+
+    def __hash__(self):
+        return hash(self.json)
+
+    def __reduce__(self):
+        return Spec, (self.json,)
+
+
+def supports(spec):
+    """The reason why this CPU does not run the spec, or an empty string if it does. Compiles nothing."""
+    return library.why_unsupported(spec.json)
+
+
+def dtype_name(dtype):
+    """The name of a torch dtype in a spec: "bf16"."""
+    name = _DTYPE_NAMES.get(dtype, dtype)
+    if not isinstance(name, str):
+        raise ValueError(f"dtype: {dtype} is not one of {', '.join(map(str, _DTYPE_NAMES))}")
+    return name
+
+
+def rms_norm(eps=1e-6, *, weight="row", weight_offset=0.0, rounding="none"):
+    """x / sqrt(mean(x^2) + eps) * (w + weight_offset). weight: "row" or "none".
+
+    rounding: where it rounds to the activation dtype. "none" is the fused way; eager models: "inner", "end", "factor".
+    """
+    return {"eps": eps, "weight": weight, "weight_offset": weight_offset, "rounding": rounding}
+
+
+def rope(angles, *, style="neox", rounding="end", table="fp32"):
+    """A rotation. style: "neox" (pairs i, i + rotary_dim/2) or "interleaved" (pairs 2i, 2i + 1).
+
+    rounding: "end" (once), or "products" as eager transformers; table "dtype" rounds cos and sin first.
+    """
+    return {"style": style, "angles": angles, "rounding": rounding, "table": table}
+
+
+def rows(rotary_dim, layout="dup"):
+    """Angles from cos and sin rows for each token. layout: "half", "dup" (what transformers hands over), "repeat"."""
+    return {"rows": {"rotary_dim": rotary_dim, "layout": layout}}
+
+
+def cos_sin_cache(rotary_dim):
+    """Angles from a table [P, rotary_dim] by position: cos, then sin, as vLLM and sglang keep it."""
+    return {"cos_sin_cache": {"rotary_dim": rotary_dim}}
+
+
+def frequencies(base=None, rotary_dim=None, *, inv_freq=None, scaling=None):
+    """Angles computed from positions: theta and rotary_dim, or explicit frequencies. scaling: a dict with `kind` and
+    the fields of include/ropeline/frequencies.h."""
+    if inv_freq is not None:
+        made = {"rotary_dim": 2 * len(inv_freq), "values": [float(f) for f in inv_freq]}
+    else:
+        made = {"base": base, "rotary_dim": rotary_dim}
+    return {"frequencies": {**made, **({"scaling": scaling} if scaling else {})}}
+
+
+def qk_norm_rope_spec(q, k, head_dim, *, norm=None, rope=None, dtype=torch.bfloat16, **others):
+    """The common case: the same norm, then the same rope, on `q` query and `k` key heads, all in one dtype.
+
+    others: fields of the spec by name, such as weight="fp32", table="bf16", positions="int32", alignment=2.
+    """
+    steps = ([{"norm": norm}] if norm else []) + ([{"rope": rope}] if rope else [])
+    streams = {name: {"heads": heads, "steps": steps} for name, heads in (("q", q), ("k", k)) if heads}
+    dtypes = {"activation": dtype_name(dtype), "weight": dtype_name(dtype)}
+    return Spec.from_json({"head_dim": head_dim, **streams, **dtypes, **others})
+
+
+def cos_sin_table(angles, positions, *, mode="exact"):
+    """cos and sin, fp32 [P, rotary_dim/2], of integer positions for `frequencies(...)`. mode "exact" is right at
+    every position; "fp32_product" is what transformers computes."""
+    inner = angles["frequencies"]
+    positions = torch.as_tensor(positions, dtype=torch.int64).contiguous()
+    cos, sin = (torch.empty(positions.numel(), inner["rotary_dim"] // 2) for _ in range(2))
+    library.cos_sin_table(inner, positions, mode, cos, sin)
+    return cos, sin

@@ -1,0 +1,209 @@
+"""Switches the attention layers of a loaded transformers model to the op, and back.
+
+    report = ropeline.transformers.apply(model)
+    print(report)
+    ropeline.transformers.revert(model)
+
+What a layer means (norm, eps, rounding, rotary width) comes from the C++ table of model families, for the config and
+the layer index that the layer itself has. The projections, the cache and the attention function stay the model's own.
+"""
+
+import functools
+import inspect
+import warnings
+from typing import NamedTuple
+
+import torch
+
+from . import selfcheck
+from ._library import library
+from .rewrite import Names, UnexpectedForward, rewritten_forward
+from .spec import Spec, dtype_name, supports
+
+_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+
+class Layer(NamedTuple):
+    """What became of one attention layer."""
+
+    name: str
+    kind: str
+    switched: bool
+    reason: str
+
+    def __str__(self):
+        what = "switched" if self.switched else "left alone"
+        return f"{self.name} ({self.kind}): {what}{self.reason and ', '}{self.reason}"
+
+
+class Report(tuple):
+    """One Layer for each attention layer of the model, in its order."""
+
+    @property
+    def switched(self):
+        return [layer for layer in self if layer.switched]
+
+    @property
+    def left_alone(self):
+        return [layer for layer in self if not layer.switched]
+
+    def __str__(self):
+        summary = f"{len(self.switched)} of {len(self)} attention layers run on Ropeline"
+        return "\n".join([summary, *(f"  {layer}" for layer in self.left_alone)])
+
+
+def apply(model, *, strict=False):
+    """Switches every attention layer whose class the table knows, and reports each. A second call changes nothing.
+
+    A layer is left alone, with the reason, if its class is unknown, its forward is not the expected one, the CPU does
+    not run its spec, or the op does not agree with the layer on two random tokens. strict: then raise RuntimeError, and
+    leave the whole model as it was.
+    """
+    table = {name: family for family in library.families() for name in family["attention_classes"]}
+    known = {name: Names(f["q_norm"], f["k_norm"], f["rope_function"]) for name, f in table.items()}
+    layers = [(name, module) for name, module in model.named_modules() if _is_attention(module)]
+    fresh = [module for _, module in layers if not isinstance(module, Fused)]
+    report = Report(_apply(name, module, known) for name, module in layers)
+    if strict and report.left_alone:
+        for module in fresh:
+            _revert(module)
+        raise RuntimeError(str(report))
+    return report
+
+
+def revert(model):
+    """Gives every switched layer its own class back. Returns how many there were."""
+    return sum(_revert(module) for module in model.modules())
+
+
+def _is_attention(module):
+    return type(module).__name__.endswith("Attention") and hasattr(module, "config")
+
+
+class _LeftAlone(Exception):
+    pass
+
+
+def _apply(name, module, known):
+    kind = type(module).__name__
+    if isinstance(module, Fused):
+        return Layer(name, kind, True, "as before")
+    try:
+        _switch(module, known)
+    except (_LeftAlone, UnexpectedForward, ValueError, RuntimeError) as reason:
+        return Layer(name, kind, False, str(reason))
+    return Layer(name, kind, True, "")
+
+
+def _switch(module, known):
+    names = known.get(type(module).__name__)
+    if names is None:
+        raise _LeftAlone(f"the class is not in the table, which has {', '.join(sorted(known))}")
+    if "forward" in vars(module):
+        raise _LeftAlone("its forward was replaced on the instance")
+    dtype = _dtype(module, names)
+    fused = fused_class(type(module), names)
+    specs = _specs(module, dtype)
+    selfcheck.check(module, fused, specs)
+    module.__class__ = fused
+    module._ropeline = {dtype: spec.id for dtype, spec in specs.items()}
+
+
+def _dtype(module, names):
+    weight = getattr(module, names.q_norm).weight
+    if weight.device.type != "cpu":
+        raise _LeftAlone(f"its weights are on {weight.device}, the op runs on the CPU")
+    for norm in (getattr(module, names.q_norm), getattr(module, names.k_norm)):
+        if norm._forward_hooks or norm._forward_pre_hooks:
+            raise _LeftAlone("a norm has forward hooks, which the op would pass by")
+    dtype_name(weight.dtype)
+    return weight.dtype
+
+
+def _specs(module, dtype):
+    """The spec of the layer in each dtype that it may be moved to later; the present one must run."""
+    config = module.config.to_json_string(use_diff=False)
+    specs = {d: Spec(library.layer(config, module.layer_idx, dtype_name(d))) for d in _DTYPES}
+    if reason := supports(specs[dtype]):
+        raise _LeftAlone(reason)
+    return {d: spec for d, spec in specs.items() if not supports(spec)}
+
+
+class Fused:
+    """What a switched layer has besides its own class. `_ropeline`: the registered spec for each dtype."""
+
+    _ropeline_base: type
+    _ropeline_names: Names
+
+    def _ropeline_rope(self, q, k, cos, sin):
+        """Both norms and the rotation of q and k [B, H, T, D]."""
+        q_weight, k_weight = (
+            getattr(self, self._ropeline_names[0]).weight,
+            getattr(self, self._ropeline_names[1]).weight,
+        )
+        spec = self._ropeline.get(q.dtype)
+        same = q.dtype == k.dtype == q_weight.dtype == k_weight.dtype == cos.dtype
+        if spec is None or not same or q.device.type != "cpu":
+            if not torch.compiler.is_compiling():
+                warnings.warn(
+                    f"{type(self).__name__}: {q.dtype} on {q.device} runs on the model's own code", stacklevel=2
+                )
+            return self._ropeline_eager(q, k, cos, sin)
+        parameters = (q_weight, k_weight, None, cos, sin, None, spec, True)
+        if torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or q_weight.requires_grad):
+            return qk_norm_rope(q, k, *parameters)
+        if not (_is_fresh(self, "q_proj") and _is_fresh(self, "k_proj")):
+            return qk_norm_rope(q, k, *parameters)
+        qk_norm_rope_sep_(q, k, *parameters)
+        return q, k
+
+    def _ropeline_eager(self, q, k, cos, sin):
+        """The layer's own modules, for what the op does not take: autocast, mixed dtypes, another device."""
+        q_norm, k_norm = getattr(self, self._ropeline_names[0]), getattr(self, self._ropeline_names[1])
+        return self._ropeline_function(q_norm(q), k_norm(k), cos, sin)
+
+    def __reduce_ex__(self, protocol):
+        texts = {dtype: library.spec_of(number) for dtype, number in self._ropeline.items()}
+        return _restore, (self._ropeline_base, self._ropeline_names, texts), self.__dict__
+
+
+# The ops that switched layers call. Tests put others here: counting ones, wrong ones, the scalar reference.
+qk_norm_rope = torch.ops.ropeline.qk_norm_rope.default
+qk_norm_rope_sep_ = torch.ops.ropeline.qk_norm_rope_sep_.default
+
+
+def _is_fresh(module, name):
+    """Whether nobody else can hold what this projection returns, so that it may be overwritten."""
+    projection = getattr(module, name, None)
+    return type(projection) is torch.nn.Linear and not projection._forward_hooks
+
+
+@functools.cache
+def fused_class(cls, names):
+    """The class that a switched instance of `cls` has. Raises UnexpectedForward."""
+    forward = rewritten_forward(cls, names, "_ropeline_rope")
+    members = {
+        "__module__": cls.__module__,
+        "__doc__": cls.__doc__,
+        "forward": forward,
+        "_ropeline_base": cls,
+        "_ropeline_names": names,
+        "_ropeline_function": staticmethod(inspect.unwrap(forward).__globals__[names.rope_function]),
+    }
+    return type("Ropeline" + cls.__name__, (Fused, cls), members)
+
+
+def _restore(base, names, texts):
+    """Unpickles a switched layer, in a process that may not know its specs yet."""
+    for text in texts.values():
+        library.register_spec(text)
+    cls = fused_class(base, names)
+    return cls.__new__(cls)
+
+
+def _revert(module):
+    if not isinstance(module, Fused):
+        return False
+    module.__class__ = module._ropeline_base
+    del module._ropeline
+    return True
