@@ -1,0 +1,20 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "ropeline/plan.h"
+
+namespace ropeline::conformance {
+
+/// Something that runs specs and must give the reference's bits.
+struct Backend {
+  std::string name;
+  std::function<void(const Spec&, const Args&)> run;
+};
+
+/// Every backend of this machine: today each CPU target, forced one by one.
+const std::vector<Backend>& backends();
+
+}  // namespace ropeline::conformance

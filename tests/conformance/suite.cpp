@@ -1,0 +1,34 @@
+#include "conformance/suite.h"
+
+#include <cstdlib>
+#include <string_view>
+
+#include "conformance/difference.h"
+#include "conformance/random.h"
+#include "reference/reference.h"
+
+namespace ropeline::conformance {
+
+Call run(const Backend& backend, Call call) {
+  backend.run(call.spec, call.args);
+  return call;
+}
+
+Call run_reference(Call call) {
+  reference::run(call.spec, call.args);
+  return call;
+}
+
+testing::AssertionResult conforms(const Backend& backend, const Recipe& recipe) {
+  const Call call = make(recipe);
+  const std::string text = difference(run_reference(call), run(backend, call));
+  if (text.empty()) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << backend.name << ": " << text << "\n  ROPELINE_SEED=" << run_seed();
+}
+
+bool full_sweep() {
+  const char* value = std::getenv("ROPELINE_FULL");
+  return value && std::string_view(value) != "0";
+}
+
+}  // namespace ropeline::conformance
