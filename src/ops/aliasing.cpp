@@ -53,7 +53,7 @@ bool may_overlap(const TensorView& a, const TensorView& b) {
   if (a.elements() == 0 || b.elements() == 0) return false;
   if (!meet(bytes_of(a), bytes_of(b))) return false;
   if (a.rank != b.rank || a.dtype != b.dtype) return true;
-  for (int dim = a.rank - 3; dim >= 0; --dim)
+  for (int dim = a.rank - 2; dim >= 0; --dim)
     if (disjoint_modulo(a, b, dim)) return false;
   return true;
 }

@@ -8,7 +8,7 @@ namespace ropeline::ops {
 bool same_place(const TensorView& a, const TensorView& b);
 
 /// Whether the two may share a byte. Exact for disjoint ranges, and for slices of one packed buffer whose token (or
-/// batch) strides are equal; otherwise two views whose ranges meet count as overlapping.
+/// batch, or head) strides are equal; otherwise two views whose ranges meet count as overlapping.
 bool may_overlap(const TensorView& a, const TensorView& b);
 
 /// Whether two elements of one view may lie in the same place (a zero stride, or strides smaller than what they step

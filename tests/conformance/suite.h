@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "conformance/backend.h"
+#include "conformance/difference.h"
 #include "conformance/recipe.h"
 
 /// The suite: each file of tests states one promise and is instantiated for every backend of the machine.

@@ -73,6 +73,14 @@ TEST(Aliasing, BatchesOfPackedRowsAreApart) {
   EXPECT_TRUE(may_overlap(q, b.at(4 * kDim, {3, kTokens, 5, kDim}, {batch, row, kDim, 1})));
 }
 
+TEST(Aliasing, QueryAndKeyOfOneHeadSideBySideAreApart) {
+  Buffer b;  // [T, H, 3, D]: fused qkv as Persimmon stores it
+  const std::int64_t row = 4 * 3 * kDim;
+  const TensorView q = b.at(0, {kTokens, 4, kDim}, {row, 3 * kDim, 1});
+  EXPECT_FALSE(may_overlap(q, b.at(kDim, {kTokens, 4, kDim}, {row, 3 * kDim, 1})));
+  EXPECT_TRUE(may_overlap(q, b.at(kDim - 1, {kTokens, 4, kDim}, {row, 3 * kDim, 1})));
+}
+
 TEST(Aliasing, EmptyViewsNeverOverlap) {
   Buffer b;
   EXPECT_FALSE(may_overlap(b.slice(0, 4, 8), b.at(0, {0, 4, kDim}, {8 * kDim, kDim, 1})));

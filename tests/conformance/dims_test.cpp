@@ -1,0 +1,57 @@
+// Every head_dim, and rotary_dims that divide it badly.
+
+#include "conformance/specs.h"
+#include "conformance/suite.h"
+
+namespace ropeline::conformance {
+namespace {
+
+ROPELINE_CONFORMANCE(Dims);
+
+Spec spec_of(int head_dim, int rotary_dim, Style style, Rounding rounding) {
+  const Rope rope{.style = style, .angles = CosSinCache{rotary_dim}};
+  return qk_norm_rope({.q = 3, .k = 2, .head_dim = head_dim}, RmsNorm{}, rope, rounding);
+}
+
+void sweep(const Backend& backend, int head_dim, int rotary_dim) {
+  for (Style style : {Style::neox, Style::interleaved})
+    for (Rounding rounding : {Rounding::fused(), Rounding::model('A', 'r')})
+      for (DType type : {DType::bf16, DType::fp32}) {
+        Recipe recipe{.spec = spec_of(head_dim, rotary_dim, style, rounding).with_dtype(type)};
+        recipe.tokens = 2;
+        recipe.positions = Positions::table;
+        ASSERT_TRUE(conforms(backend, recipe));
+      }
+}
+
+TEST_P(Dims, EveryHeadDimFullyRotated) {
+  for (int head_dim = 16; head_dim <= 512; head_dim += 8) sweep(GetParam(), head_dim, head_dim);
+}
+
+TEST_P(Dims, EveryHeadDimWithSlicesOfOddSizes) {
+  for (int head_dim = 16; head_dim <= 512; head_dim += 8)
+    for (int rotary_dim : {0, 2, head_dim / 2, head_dim / 4 * 2 + 2, head_dim - 2}) sweep(GetParam(), head_dim, rotary_dim);
+}
+
+TEST_P(Dims, SlicesOfRealModels) {
+  const std::pair<int, int> shapes[] = {{160, 40}, {128, 96}, {128, 64}, {128, 32}, {256, 64}, {64, 32}, {80, 32}, {96, 48},
+                                        {128, 0},  {128, 2},  {192, 64}, {512, 64}, {576 - 64, 512}};
+  for (const auto& [head_dim, rotary_dim] : shapes) sweep(GetParam(), head_dim, rotary_dim);
+}
+
+TEST_P(Dims, EveryRotaryDimOfOneHead) {
+  for (int rotary_dim = 0; rotary_dim <= 128; rotary_dim += 2) sweep(GetParam(), 128, rotary_dim);
+}
+
+TEST_P(Dims, HeadCounts) {
+  for (int q = 0; q <= 17; ++q)
+    for (int k : {0, 1, 2, 5}) {
+      if (q + k == 0) continue;
+      Recipe recipe{.spec = spec_of(64, 64, Style::neox, Rounding::fused())};
+      recipe.spec.q.heads = q, recipe.spec.k.heads = k;
+      ASSERT_TRUE(conforms(GetParam(), recipe));
+    }
+}
+
+}  // namespace
+}  // namespace ropeline::conformance
