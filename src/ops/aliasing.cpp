@@ -59,6 +59,7 @@ bool may_overlap(const TensorView& a, const TensorView& b) {
 }
 
 bool overlaps_itself(const TensorView& view) {
+  if (view.elements() == 0) return false;
   std::array<std::pair<std::int64_t, std::int64_t>, TensorView::max_rank> steps;  // |stride|, count
   int n = 0;
   for (int i = 0; i < view.rank; ++i)

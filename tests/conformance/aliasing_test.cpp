@@ -1,5 +1,5 @@
-// Which tensors of a call may share memory: an output is exactly its input or apart from everything. What is refused is refused
-// before a byte is written.
+// Which tensors of a call may share memory: an output is exactly its input or apart from everything. What is refused is
+// refused before a byte is written.
 
 #include "conformance/specs.h"
 #include "conformance/suite.h"

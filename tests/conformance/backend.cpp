@@ -6,9 +6,8 @@ const std::vector<Backend>& backends() {
   static const std::vector<Backend> all = [] {
     std::vector<Backend> found;
     for (CpuTarget target : cpu_targets())
-      found.push_back({"cpu_" + std::string(name_of(target)), [target](const Spec& spec, const Args& args) {
-                         prepare(spec, Device::cpu(target)).run(args);
-                       }});
+      found.push_back({"cpu_" + std::string(name_of(target)),
+                       [target](const Spec& spec, const Args& args) { prepare(spec, Device::cpu(target)).run(args); }});
     return found;
   }();
   return all;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@ struct Backend {
   std::string name;
   std::function<void(const Spec&, const Args&)> run;
 };
+
+inline void PrintTo(const Backend& backend, std::ostream* out) { *out << backend.name; }
 
 /// Every backend of this machine: today each CPU target, forced one by one.
 const std::vector<Backend>& backends();

@@ -24,7 +24,8 @@ std::vector<Spec> specs() {
 /// The tokens [first, first + count) of one dimension of a view.
 void slice(TensorView& view, int dim, std::int64_t first, std::int64_t count) {
   if (!view) return;
-  view.data = static_cast<char*>(view.data) + first * view.strides[dim] * static_cast<std::int64_t>(size_of(view.dtype));
+  view.data =
+      static_cast<char*>(view.data) + first * view.strides[dim] * static_cast<std::int64_t>(size_of(view.dtype));
   view.shape[dim] = count;
 }
 
@@ -49,7 +50,8 @@ TEST_P(Batches, PiecesOfAnySizeGiveTheSameBits) {
     recipe.values = Values::special;
     const Call call = make(recipe);
     const Call whole = run(GetParam(), call);
-    for (std::int64_t size : {1, 2, 3, 7, 16, 33, 66}) ASSERT_EQ(difference(whole, run_in_pieces(GetParam(), call, size)), "");
+    for (std::int64_t size : {1, 2, 3, 7, 16, 33, 66})
+      ASSERT_EQ(difference(whole, run_in_pieces(GetParam(), call, size)), "");
   }
 }
 

@@ -4,8 +4,9 @@ namespace ropeline::conformance {
 namespace {
 
 std::vector<TensorView*> views(Args& a) {
-  return {&a.q,      &a.k,      &a.v,      &a.q_out,   &a.k_out,   &a.v_out,     &a.q_weight,      &a.k_weight, &a.v_weight,
-          &a.q_bias, &a.k_bias, &a.v_bias, &a.q_scale, &a.k_scale, &a.v_scale, &a.positions, &a.cos_sin_cache, &a.cos,
+  return {&a.q,        &a.k,        &a.v,        &a.q_out,     &a.k_out,         &a.v_out,
+          &a.q_weight, &a.k_weight, &a.v_weight, &a.q_bias,    &a.k_bias,        &a.v_bias,
+          &a.q_scale,  &a.k_scale,  &a.v_scale,  &a.positions, &a.cos_sin_cache, &a.cos,
           &a.sin};
 }
 

@@ -18,6 +18,7 @@ struct Call {
   Call(Spec spec, std::byte poison) : spec(std::move(spec)), memory(poison) {}
   Call(const Call& other);
   Call(Call&&) = default;
+  Call& operator=(Call&&) = default;
 };
 
 /// What a call writes.

@@ -81,7 +81,8 @@ std::string element_difference(const Written& expected, const Written& got) {
 /// Writes zero over what the call may write, so that the rest can be compared byte by byte.
 void clear_written(Call& call) {
   for (const Written& w : written(call))
-    for_each_place(w.view, [&](Place at) { std::memset(const_cast<void*>(address(w.view, at)), 0, size_of(w.view.dtype)); });
+    for_each_place(w.view,
+                   [&](Place at) { std::memset(const_cast<void*>(address(w.view, at)), 0, size_of(w.view.dtype)); });
 }
 
 std::string untouched_difference(const Call& expected, const Call& got) {

@@ -30,12 +30,13 @@ TEST_P(Dims, EveryHeadDimFullyRotated) {
 
 TEST_P(Dims, EveryHeadDimWithSlicesOfOddSizes) {
   for (int head_dim = 16; head_dim <= 512; head_dim += 8)
-    for (int rotary_dim : {0, 2, head_dim / 2, head_dim / 4 * 2 + 2, head_dim - 2}) sweep(GetParam(), head_dim, rotary_dim);
+    for (int rotary_dim : {0, 2, head_dim / 2, head_dim / 4 * 2 + 2, head_dim - 2})
+      sweep(GetParam(), head_dim, rotary_dim);
 }
 
 TEST_P(Dims, SlicesOfRealModels) {
-  const std::pair<int, int> shapes[] = {{160, 40}, {128, 96}, {128, 64}, {128, 32}, {256, 64}, {64, 32}, {80, 32}, {96, 48},
-                                        {128, 0},  {128, 2},  {192, 64}, {512, 64}, {576 - 64, 512}};
+  const std::pair<int, int> shapes[] = {{160, 40}, {128, 96}, {128, 64}, {128, 32}, {256, 64}, {64, 32},       {80, 32},
+                                        {96, 48},  {128, 0},  {128, 2},  {192, 64}, {512, 64}, {576 - 64, 512}};
   for (const auto& [head_dim, rotary_dim] : shapes) sweep(GetParam(), head_dim, rotary_dim);
 }
 

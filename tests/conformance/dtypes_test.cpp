@@ -32,8 +32,11 @@ TEST_P(Dtypes, EveryRoundingWithEveryDtype) {
   for (DType type : {DType::bf16, DType::fp16, DType::fp32})
     for (Rounding rounding : every_rounding())
       for (Style style : {Style::neox, Style::interleaved})
-        for (auto [head_dim, values] : {std::pair{64, Values::ordinary}, {80, Values::special}, {128, Values::special},
-                                        {128, Values::ordinary}, {256, Values::ordinary}}) {
+        for (auto [head_dim, values] : {std::pair{64, Values::ordinary},
+                                        {80, Values::special},
+                                        {128, Values::special},
+                                        {128, Values::ordinary},
+                                        {256, Values::ordinary}}) {
           const Rope rope{.style = style, .angles = CosSinRows{head_dim}};
           Recipe recipe{.spec = qk_norm_rope({.q = 5, .k = 2, .head_dim = head_dim}, RmsNorm{}, rope, rounding)};
           recipe.spec = recipe.spec.with_dtype(type);

@@ -6,13 +6,14 @@
 
 namespace ropeline::conformance {
 
-/// The blocks that the tensors of one call lie in. Every byte starts as poison, and copies are deep, so that two runs of
-/// one call can be compared byte by byte, gaps and guards included.
+/// The blocks that the tensors of one call lie in. Every byte starts as poison, and copies are deep, so that two runs
+/// of one call can be compared byte by byte, gaps and guards included.
 class Memory {
  public:
   explicit Memory(std::byte poison) : poison_(poison) {}
   Memory(const Memory& other);
   Memory(Memory&&) = default;
+  Memory& operator=(Memory&&) = default;
 
   /// A block at a multiple of 64 bytes plus `shift`, between two guards (none under AddressSanitizer, which watches
   /// the bounds itself).

@@ -1,4 +1,7 @@
-// NaN, Inf, zeros of both signs, subnormals, sums that overflow or vanish, and callers with another floating-point mode.
+// NaN, Inf, zeros of both signs, subnormals, sums that overflow or vanish, and callers with another floating-point
+// mode.
+
+#include "kernels/shared/numbers.h"
 
 #include <cmath>
 #include <limits>
@@ -6,7 +9,6 @@
 #include "conformance/floating_mode.h"
 #include "conformance/specs.h"
 #include "conformance/suite.h"
-#include "kernels/shared/numbers.h"
 
 namespace ropeline::conformance {
 namespace {

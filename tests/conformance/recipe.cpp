@@ -137,7 +137,9 @@ class Maker {
   /// The copies that `dup` and `repeat` promise.
   void repeat_copies(const TensorView& v, RowLayout layout, std::int64_t row, std::int64_t n) {
     const auto size = size_of(v.dtype);
-    const auto at = [&](std::int64_t i) { return static_cast<char*>(v.data) + static_cast<std::size_t>(row + i) * size; };
+    const auto at = [&](std::int64_t i) {
+      return static_cast<char*>(v.data) + static_cast<std::size_t>(row + i) * size;
+    };
     for (std::int64_t i = 0; i < n; ++i) {
       if (layout == RowLayout::dup) std::copy_n(at(i), size, at(n + i));
       if (layout == RowLayout::repeat) std::copy_n(at(2 * i), size, at(2 * i + 1));
@@ -186,10 +188,11 @@ std::string describe(const Recipe& r) {
   std::ostringstream out;
   out << "recipe: seed " << r.seed << ", batches " << r.batches << ", tokens " << r.tokens << ", "
       << layouts[static_cast<int>(r.layout)]
-      << (r.in_place ? " in place" : std::string(" to ") + layouts[static_cast<int>(r.out_layout)]) << ", shift " << r.shift
-      << ", values " << values[static_cast<int>(r.values)] << ", tables " << values[static_cast<int>(r.table_values)]
-      << ", positions " << positions[static_cast<int>(r.positions)] << (r.shared_angles ? " shared" : "") << ", stride "
-      << r.position_stride << ", rows " << r.table_rows << ", poison " << std::to_integer<int>(r.poison);
+      << (r.in_place ? " in place" : std::string(" to ") + layouts[static_cast<int>(r.out_layout)]) << ", shift "
+      << r.shift << ", values " << values[static_cast<int>(r.values)] << ", tables "
+      << values[static_cast<int>(r.table_values)] << ", positions " << positions[static_cast<int>(r.positions)]
+      << (r.shared_angles ? " shared" : "") << ", stride " << r.position_stride << ", rows " << r.table_rows
+      << ", poison " << std::to_integer<int>(r.poison);
   return out.str();
 }
 

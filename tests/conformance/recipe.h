@@ -9,14 +9,14 @@ namespace ropeline::conformance {
 
 /// How the rows of a stream lie in memory.
 enum class Layout {
-  dense,         ///< [T, H, D] without gaps
-  packed,        ///< q, k and a v that the op must not touch, side by side in one row for each token
-  head_packed,   ///< q, k and v of one head side by side, [T, H, 3, D]; q and k have as many heads
-  head_gaps,     ///< poison behind each head
-  token_gaps,    ///< poison behind each token
-  head_major,    ///< [H, T, D] in memory
-  token_outer,   ///< [T, B, H, D] in memory
-  backward,      ///< tokens from the highest address down
+  dense,        ///< [T, H, D] without gaps
+  packed,       ///< q, k and a v that the op must not touch, side by side in one row for each token
+  head_packed,  ///< q, k and v of one head side by side, [T, H, 3, D]; q and k have as many heads
+  head_gaps,    ///< poison behind each head
+  token_gaps,   ///< poison behind each token
+  head_major,   ///< [H, T, D] in memory
+  token_outer,  ///< [T, B, H, D] in memory
+  backward,     ///< tokens from the highest address down
 };
 
 /// Everything that makes a call, as a plain value. `make` turns it into memory.

@@ -1,5 +1,6 @@
-// The 34 cases of the suite of sglang's fused norm+rope kernel, in our words: compared with the reference bit for bit and with
-// a formula in double precision that shares no line with it. Then the same 34 with random weights and long positions.
+// The 34 cases of the suite of sglang's fused norm+rope kernel, in our words: compared with the reference bit for bit
+// and with a formula in double precision that shares no line with it. Then the same 34 with random weights and long
+// positions.
 
 #include <cmath>
 
@@ -105,13 +106,15 @@ double at(const TensorView& v, std::int64_t offset) {
 }
 
 /// The textbook: x / sqrt(mean(x^2) + eps) * w, then a rotation by position * frequency, all in double.
-std::vector<double> formula(const Case& c, const TensorView& x, const TensorView& w, std::int64_t row, std::int64_t position) {
+std::vector<double> formula(const Case& c, const TensorView& x, const TensorView& w, std::int64_t row,
+                            std::int64_t position) {
   std::vector<double> y;
   double squares = 0;
   for (int i = 0; i < c.head_dim; ++i) y.push_back(at(x, row + i)), squares += y[i] * y[i];
   for (int i = 0; i < c.head_dim; ++i) y[i] *= at(w, i) / std::sqrt(squares / c.head_dim + 1e-6);
   for (int i = 0; i < c.rotary_dim / 2; ++i) {
-    const int first = c.style == Style::neox ? i : 2 * i, second = c.style == Style::neox ? i + c.rotary_dim / 2 : 2 * i + 1;
+    const int first = c.style == Style::neox ? i : 2 * i,
+              second = c.style == Style::neox ? i + c.rotary_dim / 2 : 2 * i + 1;
     const double angle = static_cast<double>(position) * static_cast<float>(c.frequencies[i]);
     const double cos = std::cos(angle) * c.factor, sin = std::sin(angle) * c.factor, a = y[first], b = y[second];
     y[first] = a * cos - b * sin;
@@ -132,8 +135,9 @@ testing::AssertionResult near_formula(const Case& c, const Call& call, const Cal
       for (int i = 0; i < c.head_dim; ++i) {
         const double got = at(out, row + i), allowed = std::abs(want[i]) * 0x1p-8 + 2e-5;
         if (!(std::abs(got - want[i]) <= allowed))
-          return testing::AssertionFailure() << (query ? "q" : "k") << " token " << t << " head " << h << " element " << i
-                                             << ": formula " << want[i] << ", got " << got << "\n  spec " << call.spec.json();
+          return testing::AssertionFailure()
+                 << (query ? "q" : "k") << " token " << t << " head " << h << " element " << i << ": formula "
+                 << want[i] << ", got " << got << "\n  spec " << call.spec.json();
       }
     }
   return testing::AssertionSuccess();

@@ -43,7 +43,8 @@ Angles random_angles(int rotary_dim, Random& random) {
   const int source = random.below(4);
   if (source == 0) return CosSinCache{rotary_dim};
   if (source == 1) return random.pick(every_rows(rotary_dim));
-  if (rotary_dim < 4) return Frequencies::inv_freq(std::vector<float>(static_cast<std::size_t>(rotary_dim / 2), 0.7f));
+  if (rotary_dim == 0) return Frequencies::theta(1e4, 0);
+  if (rotary_dim == 2) return Frequencies::inv_freq({0.7f});
   return random.pick(every_frequencies(rotary_dim));
 }
 
@@ -118,8 +119,8 @@ Recipe random_recipe(Random& random) {
   r.tokens = random.chance(0.05) ? 0 : random.chance(0.1) ? 40 + random.below(60) : 1 + random.below(9);
   r.layout = static_cast<Layout>(random.below(8));
   r.in_place = random.chance(0.5);
-  r.out_layout = random.pick({Layout::dense, Layout::head_gaps, Layout::token_gaps, Layout::head_major, Layout::token_outer,
-                              Layout::backward});
+  r.out_layout = random.pick({Layout::dense, Layout::head_gaps, Layout::token_gaps, Layout::head_major,
+                              Layout::token_outer, Layout::backward});
   const auto size = static_cast<int>(size_of(r.spec.activation));
   if (random.chance(0.3)) r.spec.alignment = size, r.shift = size * random.below(16);
   r.values = random.chance(0.5) ? Values::ordinary : Values::special;
@@ -133,6 +134,8 @@ Recipe random_recipe(Random& random) {
   return r;
 }
 
-Random random_of(std::uint64_t run, int index) { return Random(run * 0x9e3779b97f4a7c15u + static_cast<std::uint64_t>(index)); }
+Random random_of(std::uint64_t run, int index) {
+  return Random(run * 0x9e3779b97f4a7c15u + static_cast<std::uint64_t>(index));
+}
 
 }  // namespace ropeline::conformance

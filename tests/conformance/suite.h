@@ -12,8 +12,8 @@ namespace ropeline::conformance {
 class Conformance : public testing::TestWithParam<Backend> {};
 
 /// One file's fixture: `ROPELINE_CONFORMANCE(Dims);`, then `TEST_P(Dims, ...)`.
-#define ROPELINE_CONFORMANCE(Name)                                                  \
-  class Name : public ::ropeline::conformance::Conformance {};                      \
+#define ROPELINE_CONFORMANCE(Name)                                                \
+  class Name : public ::ropeline::conformance::Conformance {};                    \
   INSTANTIATE_TEST_SUITE_P(All, Name, testing::ValuesIn(conformance::backends()), \
                            [](const auto& info) { return info.param.name; })
 

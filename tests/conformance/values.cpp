@@ -33,7 +33,9 @@ float subnormal(DType type, Random& random) {
   return float_of(sign << 31 | (mantissa & 0x7fffff));
 }
 
-float largest(DType type) { return type == DType::fp16 ? 65504.0f : type == DType::bf16 ? 0x1.fep127f : 0x1.fffffep127f; }
+float largest(DType type) {
+  return type == DType::fp16 ? 65504.0f : type == DType::bf16 ? 0x1.fep127f : 0x1.fffffep127f;
+}
 
 /// One element of a row of the given kind; the kinds are the lines of `Values::special`.
 float element(int kind, DType type, float magnitude, Random& random) {
@@ -54,14 +56,17 @@ float element(int kind, DType type, float magnitude, Random& random) {
 constexpr int kSpecialKinds = 8, kOrdinary = kSpecialKinds;
 
 std::int64_t edge(std::int64_t rows, Random& random) {
-  constexpr std::int64_t low = std::numeric_limits<std::int32_t>::min(), high = std::numeric_limits<std::int32_t>::max();
-  return random.pick<std::int64_t>({0, 1, -1, 2, 131071, 1048575, low, high, high - 1, low + 1, rows, rows - 1, rows + 1});
+  constexpr std::int64_t low = std::numeric_limits<std::int32_t>::min(),
+                         high = std::numeric_limits<std::int32_t>::max();
+  return random.pick<std::int64_t>(
+      {0, 1, -1, 2, 131071, 1048575, low, high, high - 1, low + 1, rows, rows - 1, rows + 1});
 }
 
 std::int64_t wide(Random& random) {
   constexpr std::int64_t two32 = std::int64_t{1} << 32;
-  return random.pick<std::int64_t>({two32, two32 + 3, -two32, -two32 + 5, two32 / 2, -two32 / 2 - 1, std::int64_t{1} << 40,
-                                    std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min()});
+  return random.pick<std::int64_t>({two32, two32 + 3, -two32, -two32 + 5, two32 / 2, -two32 / 2 - 1,
+                                    std::int64_t{1} << 40, std::numeric_limits<std::int64_t>::max(),
+                                    std::numeric_limits<std::int64_t>::min()});
 }
 
 }  // namespace
@@ -89,7 +94,8 @@ void fill_positions(const TensorView& view, Positions positions, std::int64_t ro
   std::int64_t next = random.below(static_cast<int>(within));
   for_each_row(view, 0, [&](std::int64_t offset) {
     std::int64_t p = next++ % within;
-    if (positions == Positions::table) p = static_cast<std::int64_t>(random.bits() % static_cast<std::uint64_t>(within));
+    if (positions == Positions::table)
+      p = static_cast<std::int64_t>(random.bits() % static_cast<std::uint64_t>(within));
     if (positions == Positions::far) p = static_cast<std::int32_t>(random.bits());
     if (positions == Positions::edges) p = edge(rows, random);
     if (positions == Positions::wide && random.chance(0.5)) p = wide(random);

@@ -8,7 +8,8 @@ namespace ropeline::conformance {
 /// What the elements of a tensor look like.
 enum class Values {
   ordinary,  ///< about standard normal, each row with a magnitude of its own
-  special,   ///< rows of NaN, Inf, zeros of both signs, subnormals, values whose squares overflow or vanish, and ordinary ones
+  special,   ///< rows of NaN, Inf, zeros of both signs, subnormals, values whose squares overflow or vanish, and
+             ///< ordinary ones
 };
 
 /// Fills every row (the last dimension) of a float tensor.

@@ -102,6 +102,7 @@ TEST(Aliasing, AViewThatFoldsOntoItselfIsSeen) {
   EXPECT_TRUE(overlaps_itself(b.at(0, {kTokens, 4, kDim}, {4 * kDim - 1, kDim, 1})));
   EXPECT_FALSE(overlaps_itself(b.at(0, {kTokens, 4, kDim}, {kDim, kTokens * kDim, 1})));  // heads first
   EXPECT_FALSE(overlaps_itself(b.at(0, {1, 4, kDim}, {0, kDim, 1})));                     // one token: stride is idle
+  EXPECT_FALSE(overlaps_itself(b.at(0, {3, 0, 4, kDim}, {0, 4 * kDim, kDim, 1})));        // no token at all
 }
 
 }  // namespace
