@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "kernels/shared/qk_norm_rope_params.h"
+#include "ropeline/device.h"
 #include "ropeline/executor.h"
 #include "ropeline/spec.h"
 

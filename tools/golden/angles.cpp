@@ -154,6 +154,7 @@ AngleFeed rows_of(const Frequencies& frequencies, const RecordedTable& table, co
 
 AngleFeed from_parameters(const Recording& recording, const RecordedTable& table, const std::string& set) {
   const Frequencies frequencies = frequencies_of(table, static_cast<int>(inv_freq_of(recording, table).size()));
+  columns_of(table, frequencies.rotary_dim / 2);  // has its say before positions are looked for
   const TensorView positions = positions_of(recording, table, set);
   if (table.position_kind != "1d") return rows_of(frequencies, table, positions);
   return {.angles = frequencies, .positions = convert(positions, DType::int32)};
@@ -190,7 +191,7 @@ AngleFeed angles_from(Feed feed, const Recording& recording, const RecordedTable
   if (feed == Feed::rows) return recorded_rows(recording, table, set, dtype);
   if (feed == Feed::parameters) return from_parameters(recording, table, set);
   const auto frequencies = Frequencies::inv_freq(inv_freq_of(recording, table), table.attention_scaling);
-  columns_of(table, frequencies.rotary_dim / 2);  // has its say before positions are looked for
+  columns_of(table, frequencies.rotary_dim / 2);
   return rows_of(frequencies, table, positions_of(recording, table, set));
 }
 

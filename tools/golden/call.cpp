@@ -75,9 +75,9 @@ struct Builder {
   const std::string& set;
 
   // Tokens [first, last) with the rope, or without it where `angles` is null.
-  Call call(std::int64_t first, std::int64_t last, const AngleFeed* angles, const char* feed) const {
-    Call call{.what = fmt::format("{}.{}{}{}, {}, {}", layer.name, file_name(dtype), set.empty() ? "" : ".", set,
-                                  names_of(streams), feed)};
+  RecordedCall call(std::int64_t first, std::int64_t last, const AngleFeed* angles, const char* feed) const {
+    RecordedCall call{.what = fmt::format("{}.{}{}{}, {}, {}", layer.name, file_name(dtype), set.empty() ? "" : ".",
+                                          set, names_of(streams), feed)};
     Setting setting{.dtype = dtype, .angles = {}, .table = DType::fp32};
     if (angles) {
       call.angles = *angles;
@@ -93,7 +93,7 @@ struct Builder {
     return call;
   }
 
-  void take_rows(Call& call, std::int64_t count) const {
+  void take_rows(RecordedCall& call, std::int64_t count) const {
     const Tensor& table = call.angles.cos ? call.angles.cos : call.angles.positions;
     for (const RecordedStream* stream : streams) {
       if (!find_step(*stream, "rope")) continue;
@@ -116,20 +116,20 @@ bool can_share(const Recording& recording, const RecordedLayer& layer, const Str
   return std::all_of(streams.begin(), streams.end(), [&](auto* stream) { return facts(stream) == facts(streams[0]); });
 }
 
-std::vector<Call> calls_of(const Recording& recording, const RecordedLayer& layer, const StreamGroup& streams,
-                           DType dtype, const std::string& set, Feed feed) {
+std::vector<RecordedCall> calls_of(const Recording& recording, const RecordedLayer& layer, const StreamGroup& streams,
+                                   DType dtype, const std::string& set, Feed feed) {
   const Builder build{recording, layer, streams, dtype, set};
   const std::int64_t tokens = input_of(recording, layer, *streams[0]).shape[0], skip = unrotated(*streams[0]);
   const bool rotates = std::any_of(streams.begin(), streams.end(), [](auto* s) { return find_step(*s, "rope"); });
   if (!rotates) return {build.call(0, tokens, nullptr, "no angles")};
   const AngleFeed angles = angles_from(feed, recording, recording.table(layer.table), set, dtype);
-  std::vector<Call> calls;
+  std::vector<RecordedCall> calls;
   if (skip > 0) calls.push_back(build.call(0, skip, nullptr, "unrotated tokens"));
   calls.push_back(build.call(skip, tokens, &angles, name_of(feed)));
   return calls;
 }
 
-Args args_of(const Call& call, const std::vector<Tensor>& outputs) {
+Args args_of(const RecordedCall& call, const std::vector<Tensor>& outputs) {
   Args args;
   for (std::size_t i = 0; i < call.streams.size(); ++i) {
     const CallStream& stream = call.streams[i];

@@ -21,7 +21,7 @@ struct CallStream {
 
 /// A recorded call: some streams of a layer, in one dtype, at one position set, with one feed of angles. Tokens that
 /// the model leaves unrotated are a call of their own, so a case is one or two of these.
-struct Call {
+struct RecordedCall {
   std::string what;  ///< "sliding.bf16.long, q k, cos and sin rows"
   Spec spec = {};
   std::vector<CallStream> streams = {};
@@ -31,13 +31,13 @@ struct Call {
 
 /// The calls of a case. `set` is empty for streams that do not depend on positions.
 /// Throws Error{unsupported} where the spec language, or the recording, has no such call.
-std::vector<Call> calls_of(const Recording& recording, const RecordedLayer& layer, const StreamGroup& streams,
-                           DType dtype, const std::string& set, Feed feed);
+std::vector<RecordedCall> calls_of(const Recording& recording, const RecordedLayer& layer, const StreamGroup& streams,
+                                   DType dtype, const std::string& set, Feed feed);
 
 /// Whether streams can share a call: the same tokens, and the same rows of the table.
 bool can_share(const Recording& recording, const RecordedLayer& layer, const StreamGroup& streams);
 
 /// The arguments of a call that writes to `outputs`, one for each stream.
-Args args_of(const Call& call, const std::vector<Tensor>& outputs);
+Args args_of(const RecordedCall& call, const std::vector<Tensor>& outputs);
 
 }  // namespace ropeline::tools::golden

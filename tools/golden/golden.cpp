@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kFrequencyBound = 2e-6;  // relative; torch's powf is not correctly rounded
 
-std::vector<Tensor> outputs_of(const Call& call) {
+std::vector<Tensor> outputs_of(const RecordedCall& call) {
   std::vector<Tensor> outputs;
   for (const CallStream& stream : call.streams) outputs.emplace_back(call.spec.activation, shape_of(stream.in));
   return outputs;
@@ -40,27 +40,33 @@ class FileRun {
   void run_layer(const RecordedLayer& layer) {
     std::map<std::string, StreamGroup> families;
     for (const RecordedStream& stream : layer.streams) families[stream.family()].push_back(&stream);
-    for (const auto& [name, streams] : families) run_group(layer, streams);
+    for (auto& [name, streams] : families) {
+      const auto rank = [](const RecordedStream* stream) { return std::string("qkv").find(stream->role()); };
+      std::sort(streams.begin(), streams.end(), [&](auto* a, auto* b) { return rank(a) < rank(b); });
+      run_group(layer, streams);
+    }
   }
 
-  // Together if that is supported; otherwise q and k, and each alone, so that one odd stream hides no other.
+  // Together if that is supported; otherwise v apart, then each alone, so that one odd stream hides no other.
   void run_group(const RecordedLayer& layer, const StreamGroup& streams) {
     const std::string obstacle = obstacle_of(layer, streams);
     if (obstacle.empty()) return run_streams(layer, streams);
-    if (streams.size() == 1) return refuse(layer, streams, obstacle, Feed::rows);
-    const auto v = std::find_if(streams.begin(), streams.end(), [](auto* s) { return s->role() == 'v'; });
-    if (streams.size() == 3 && v != streams.end()) {
-      StreamGroup others = streams;
-      std::erase(others, *v);
+    const auto is_v = [](const RecordedStream* stream) { return stream->role() == 'v'; };
+    if (streams.size() > 2 && std::any_of(streams.begin(), streams.end(), is_v)) {
+      StreamGroup v, others;
+      for (const RecordedStream* stream : streams) (is_v(stream) ? v : others).push_back(stream);
       run_group(layer, others);
-      return run_group(layer, {*v});
+      return run_group(layer, v);
     }
+    const auto refused = [&](const RecordedStream* stream) { return !obstacle_of(layer, {stream}).empty(); };
+    if (std::all_of(streams.begin(), streams.end(), refused)) return refuse(layer, streams, obstacle, Feed::rows);
     for (const RecordedStream* stream : streams) run_group(layer, {stream});
   }
 
   std::string obstacle_of(const RecordedLayer& layer, const StreamGroup& streams) const try {
     if (!can_share(recording_, layer, streams)) return "the streams cover different tokens";
-    for (const Call& call : calls_of(recording_, layer, streams, DType::bf16, layer.sets.at("bf16").at(0), Feed::rows))
+    for (const RecordedCall& call :
+         calls_of(recording_, layer, streams, DType::bf16, layer.sets.at("bf16").at(0), Feed::rows))
       if (const Support answer = supports(call.spec, Device::cpu()); !answer) return answer.reason;
     return {};
   } catch (const Error& error) {
@@ -84,7 +90,7 @@ class FileRun {
 
   void run_case(const RecordedLayer& layer, const StreamGroup& streams, const std::string& dtype,
                 const std::string& set, Feed feed) try {
-    for (const Call& call :
+    for (const RecordedCall& call :
          calls_of(recording_, layer, streams, dtype == "bf16" ? DType::bf16 : DType::fp32, set, feed))
       run_call(call, report_.of(feed));
   } catch (const Error& error) {
@@ -94,7 +100,7 @@ class FileRun {
       refuse(layer, streams, error.what(), feed);
   }
 
-  void run_call(const Call& call, Judgement& judgement) {
+  void run_call(const RecordedCall& call, Judgement& judgement) {
     const std::vector<Tensor> meaning = outputs_of(call);
     reference::run(call.spec, args_of(call, meaning));
     for (std::size_t i = 0; i < meaning.size(); ++i)
@@ -108,7 +114,7 @@ class FileRun {
     }
   }
 
-  void compare(const Call& call, CpuTarget target, const Tensor& got, const Tensor& meaning) {
+  void compare(const RecordedCall& call, CpuTarget target, const Tensor& got, const Tensor& meaning) {
     const std::int64_t bits = bits_that_differ(got, meaning);
     report_.values += got.view().elements();
     report_.bits_differ += bits;

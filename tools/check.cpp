@@ -1,0 +1,140 @@
+#include "tools/check.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdio>
+#include <set>
+#include <thread>
+
+#include "ropeline/executor.h"
+#include "tools/golden/golden.h"
+#include "tools/golden/timing.h"
+#include "tools/machine_check.h"
+
+namespace ropeline::tools {
+namespace {
+
+std::vector<CpuTarget> targets_of(const CheckWords& words) {
+  return words.target.empty() ? cpu_targets() : std::vector<CpuTarget>{cpu_target(words.target)};
+}
+
+std::string names_of(const std::vector<CpuTarget>& targets) {
+  std::vector<std::string_view> names;
+  for (CpuTarget target : targets) names.push_back(name_of(target));
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+// 1234567 -> "1,234,567"
+std::string grouped(std::int64_t n) {
+  std::string digits = std::to_string(n);
+  for (auto at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
+  return digits;
+}
+
+bool check_machine(const CheckWords& words) {
+  const std::vector<Spec> specs = drawn_specs(words.specs, words.seed);
+  bool good = true;
+  for (CpuTarget target : targets_of(words))
+    for (int threads : {1, 2}) {
+      const BackendCheck check = check_target(specs, target, threads);
+      fmt::print("cpu:{:<7} {} thread{}  {} specs, {} values, {} bits differ from the reference\n", name_of(target),
+                 threads, threads == 1 ? " " : "s", check.specs, grouped(check.values), grouped(check.bits_differ));
+      if (check.bits_differ) fmt::print("  first: {}\n", check.first_different.json());
+      std::fflush(stdout);
+      good = good && check.bits_differ == 0;
+    }
+  return good;
+}
+
+// --- the golden run ----------------------------------------------------------------------------------------------
+
+struct Totals {
+  std::int64_t values = 0, bits_differ = 0;
+  golden::Judgement judgement;
+  std::set<std::string> families;
+  int files = 0;
+  std::vector<std::string> faults, refused;
+};
+
+void add(Totals& totals, const golden::Report& report) {
+  ++totals.files;
+  totals.values += report.values;
+  totals.bits_differ += report.bits_differ;
+  for (const auto& judgement : {report.rows, report.inv_freq, report.parameters}) totals.judgement.add(judgement);
+  if (report.values) totals.families.insert(report.family);
+  for (const std::string& fault : report.faults) totals.faults.push_back(report.family + ": " + fault);
+  for (const golden::Refusal& refusal : report.refusals)
+    if (refusal.feed == golden::Feed::rows)
+      totals.refused.push_back(fmt::format("{} {}: {}", report.family, refusal.what, refusal.reason));
+}
+
+void print(const Totals& totals) {
+  const golden::Judgement& judged = totals.judgement;
+  if (!totals.refused.empty()) fmt::print("not run by this version, with the reason that supports() gives:\n");
+  for (const std::string& line : totals.refused) fmt::print("  {}\n", line);
+  fmt::print("{} values of {} model families, {} bits differ\n", grouped(totals.values), totals.families.size(),
+             grouped(totals.bits_differ));
+  fmt::print("against the recorded models: {} of {} bf16 values differ, by at most {} ulp; fp32 within {:.1e}\n",
+             grouped(judged.bf16_differ), grouped(judged.bf16_values), judged.bf16_worst_ulp, judged.fp32_worst_error);
+  for (const std::string& fault : totals.faults) fmt::print("FAULT {}\n", fault);
+}
+
+struct Sum {
+  double copy = 0;
+  std::map<CpuTarget, double> targets;
+  std::int64_t layers = 0;
+};
+
+void print_times(const std::map<std::int64_t, Sum>& sums, const std::vector<CpuTarget>& targets, int threads) {
+  fmt::print(
+      "\nmicroseconds per layer (mean of {} recorded layers, bf16, in place, {} thread{}), and against the in-place "
+      "copy\n",
+      sums.begin()->second.layers, threads, threads == 1 ? "" : "s");
+  fmt::print("  {:<14}", "tokens");
+  for (const auto& [tokens, sum] : sums) fmt::print("{:>20}", grouped(tokens));
+  fmt::print("\n  {:<14}", "in-place copy");
+  for (const auto& [tokens, sum] : sums) fmt::print("{:>20.2f}", sum.copy / static_cast<double>(sum.layers));
+  for (CpuTarget target : targets) {
+    fmt::print("\n  {:<14}", name_of(target));
+    for (const auto& [tokens, sum] : sums) {
+      const double time = sum.targets.at(target);
+      fmt::print("{:>20}", fmt::format("{:.2f} ({:.1f} x)", time / static_cast<double>(sum.layers), time / sum.copy));
+    }
+  }
+  fmt::print("\n");
+}
+
+void time_files(const std::vector<golden::Recording>& recordings, const CheckWords& words) {
+  const std::vector<CpuTarget> targets = targets_of(words);
+  set_cpu_threads(words.threads);
+  std::map<std::int64_t, Sum> sums;
+  for (const golden::Recording& recording : recordings)
+    for (const golden::LayerTime& time : golden::time_layers(recording, targets, {1, 1024})) {
+      Sum& sum = sums[time.tokens];
+      ++sum.layers;
+      sum.copy += time.copy;
+      for (const auto& [target, micros] : time.targets) sum.targets[target] += micros;
+    }
+  if (!sums.empty()) print_times(sums, targets, words.threads);
+}
+
+bool check_golden(const CheckWords& words) {
+  const std::vector<CpuTarget> targets = targets_of(words);
+  std::vector<golden::Recording> recordings;
+  for (const auto& path : golden::files_of(words.golden)) recordings.push_back(golden::Recording::read(path));
+  fmt::print("{} files of recorded models through the scalar reference and {}\n", recordings.size(), names_of(targets));
+  std::fflush(stdout);
+  Totals totals;
+  for (const golden::Recording& recording : recordings) add(totals, golden::run(recording, targets));
+  print(totals);
+  std::fflush(stdout);
+  if (words.time) time_files(recordings, words);
+  return totals.faults.empty() && totals.bits_differ == 0 && totals.values > 0;
+}
+
+}  // namespace
+
+bool check(const CheckWords& words) { return words.golden.empty() ? check_machine(words) : check_golden(words); }
+
+}  // namespace ropeline::tools

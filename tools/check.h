@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+namespace ropeline::tools {
+
+/// The words of `ropeline check`.
+struct CheckWords {
+  std::string golden;  ///< folder of golden files; empty = the machine check
+  bool time = false;   ///< with golden: microseconds too
+  int specs = 300;
+  std::uint64_t seed = 1;
+  std::string target;  ///< only this one; empty = every target of this machine
+  int threads = 1;     ///< for the times
+};
+
+/// Prints a line for each backend, or the golden run. True when no bit differs and nothing is at fault.
+bool check(const CheckWords& words);
+
+}  // namespace ropeline::tools

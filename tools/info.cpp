@@ -1,0 +1,128 @@
+#include "tools/info.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <array>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+#include "ropeline/executor.h"
+#include "ropeline/models.h"
+#include "ropeline/plan.h"
+#include "ropeline/version.h"
+
+namespace ropeline::tools {
+namespace {
+
+struct Question {
+  const char* step;
+  Spec spec;
+};
+
+Spec of(std::vector<Step> steps) {
+  Spec spec;
+  spec.head_dim = 128;
+  spec.q = {.heads = 8, .steps = std::move(steps)};
+  return spec;
+}
+
+Rope rows(Style style = Style::neox) { return {.style = style, .angles = CosSinRows{.rotary_dim = 128}}; }
+
+Spec with_sink(Sink sink) {
+  Spec spec = of({RmsNorm{}});
+  spec.q.sink = sink;
+  return spec;
+}
+
+Spec with_v() {
+  Spec spec = of({RmsNorm{}});
+  spec.v = {.heads = 8, .steps = {RmsNorm{.weight = WeightShape::none}}};
+  return spec;
+}
+
+Rope with_axes() {
+  Rope rope = Rope::neox(Frequencies::theta(1e6, 128));
+  rope.axes.assign(64, 0);
+  return rope;
+}
+
+Rope slice_at_64() {
+  Rope rope = rows();
+  rope.angles = CosSinRows{.rotary_dim = 64};
+  rope.offset = 64;
+  return rope;
+}
+
+// One small spec for each thing that a spec can say. `supports` gives the answers, so this list cannot go stale.
+std::vector<Question> questions() {
+  return {{"RmsNorm, then rope", of({RmsNorm{}, rows()})},
+          {"RmsNorm alone", of({RmsNorm{}})},
+          {"rope alone, NeoX", of({rows()})},
+          {"rope alone, interleaved", of({rows(Style::interleaved)})},
+          {"norm without weight", of({RmsNorm{.weight = WeightShape::none}})},
+          {"weight offset 1 (Gemma)", of({RmsNorm{.weight_offset = 1}})},
+          {"L2Norm", of({L2Norm{}})},
+          {"angles from frequencies", of({Rope::neox(Frequencies::theta(1e6, 128))})},
+          {"angles from a cos_sin_cache", of({Rope::neox(CosSinCache{128})})},
+          {"LayerNorm", of({LayerNorm{}})},
+          {"a weight row for each head", of({RmsNorm{.weight = WeightShape::row_per_head}})},
+          {"norm over all heads", of({RmsNorm{.extent = Extent::all_heads}})},
+          {"rope, then norm", of({rows(), RmsNorm{}})},
+          {"rotated slice at an offset", of({slice_at_64()})},
+          {"M-RoPE axes", of({with_axes()})},
+          {"cos and sin for each head", of({Rope::neox(CosSinRows{.rotary_dim = 128, .per_head = true})})},
+          {"Scale", of({Scale{}})},
+          {"Clamp", of({Clamp{1}})},
+          {"a v stream", with_v()},
+          {"paged KV cache", with_sink(PagedCache{})}};
+}
+
+std::string steps() {
+  std::string text = "steps on the CPU\n";
+  for (const Question& question : questions()) {
+    const Support answer = supports(question.spec, Device::cpu());
+    text += fmt::format("  {:<30}{}\n", question.step, answer ? "yes" : "no: " + answer.reason);
+  }
+  return text;
+}
+
+std::string targets() {
+  std::vector<std::string_view> names;
+  for (CpuTarget target : cpu_targets()) names.push_back(name_of(target));
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::string families() {
+  std::vector<std::string> names;
+  for (const models::Family& family : models::families())
+    names.insert(names.end(), family.model_types.begin(), family.model_types.end());
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::string cuda() {
+  const Support answer = supports(of({RmsNorm{}}), Device::cuda());
+  return answer ? "yes" : answer.reason;
+}
+
+std::string setting(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value && *value ? value : "not set";
+}
+
+}  // namespace
+
+std::string info() {
+  std::string text = fmt::format("ropeline {}\n\n", version());
+  text += fmt::format("instruction sets     {} (fastest first, all with the same bits)\n", targets());
+  text += fmt::format("ROPELINE_CPU_TARGET  {}\n", setting("ROPELINE_CPU_TARGET"));
+  text += fmt::format("threads              {} in use, {} on this machine\n", cpu_threads(),
+                      std::thread::hardware_concurrency());
+  text += fmt::format("ROPELINE_THREADS     {}\n", setting("ROPELINE_THREADS"));
+  text += fmt::format("cuda                 {}\n", cuda());
+  text += fmt::format("model families       {}\n\n", families());
+  return text + steps();
+}
+
+}  // namespace ropeline::tools

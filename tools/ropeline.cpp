@@ -1,0 +1,112 @@
+// The program `ropeline`: info, run, check. Exit codes: 0 all is well, 1 a check failed, 2 a mistake in the call or in
+// a file, 3 this machine or this version cannot do it.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "ropeline/error.h"
+#include "ropeline/version.h"
+#include "tools/check.h"
+#include "tools/info.h"
+#include "tools/run.h"
+
+namespace ropeline::tools {
+namespace {
+
+constexpr int kFailed = 1, kMistake = 2, kUnable = 3;
+
+void add_spec_words(CLI::App& app, SpecWords& words) {
+  auto* config = app.add_option("--config", words.config, "a model's config.json; the spec is that of its layer");
+  app.add_option("--layer", words.layer, "which layer of the config")->needs(config)->capture_default_str();
+  app.add_option("--spec", words.spec, "a spec as it is printed: JSON, or @FILE")->excludes(config);
+  app.add_option("--q", words.q, "query heads");
+  app.add_option("--k", words.k, "key heads");
+  app.add_option("--head-dim", words.head_dim, "elements of a head")->capture_default_str();
+  app.add_option("--norm", words.norm, "rms or none")->capture_default_str();
+  app.add_option("--eps", words.eps, "of the norm")->capture_default_str();
+  app.add_option("--weight-offset", words.weight_offset, "added to the norm weight: 1 for Gemma")
+      ->capture_default_str();
+  app.add_flag("--no-weight", words.no_weight, "a norm without weight");
+  app.add_option("--rotary-dim", words.rotary_dim, "rotated elements; 0 = no rope, left out = head_dim");
+  app.add_option("--theta", words.theta, "base of the frequencies")->capture_default_str();
+  app.add_option("--style", words.style, "neox or interleaved")->capture_default_str();
+  app.add_option("--angles", words.angles, "frequencies, cache or rows")->capture_default_str();
+  app.add_option("--dtype", words.dtype, "bf16, fp16 or fp32")->capture_default_str();
+  app.add_option("--rounding", words.rounding, "fused, or two letters of docs/models.md such as Ar")
+      ->capture_default_str();
+}
+
+void add_run(CLI::App& app, RunWords& words) {
+  auto* run = app.add_subcommand("run", "Run one call and print or write its outputs");
+  add_spec_words(*run, words.spec);
+  run->add_option("--tensors", words.tensors,
+                  "safetensors file with q, k, q_weight, positions, cos ...; otherwise made up");
+  run->add_option("--out", words.out, "safetensors file to write: all inputs, q_out and k_out");
+  run->add_option("--tokens", words.tokens, "tokens to make up")->capture_default_str()->check(CLI::NonNegativeNumber);
+  run->add_option("--first-position", words.first_position, "position of the first token")->capture_default_str();
+  run->add_option("--seed", words.seed, "of what is made up")->capture_default_str();
+  run->add_option("--target", words.target, "best, scalar, avx2, avx512, neon or sve")->capture_default_str();
+  run->add_option("--threads", words.threads, "of the library's pool")->capture_default_str();
+  run->footer(
+      "Examples:\n"
+      "  ropeline run --q 32 --k 4 --tokens 128\n"
+      "  ropeline run --config Qwen3-30B-A3B/config.json --layer 0 --out layer0.safetensors\n"
+      "  ropeline run --spec @spec.json --tensors layer0.safetensors --target scalar");
+}
+
+void add_check(CLI::App& app, CheckWords& words) {
+  auto* check = app.add_subcommand("check", "Compare every backend of this machine with the reference, bit for bit");
+  auto* golden =
+      check->add_option("--golden", words.golden, "folder of recorded tensors to run instead of drawn specs");
+  check->add_flag("--time", words.time, "print microseconds per recorded layer too")->needs(golden);
+  check->add_option("--specs", words.specs, "how many specs to draw")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  check->add_option("--seed", words.seed, "of the drawn specs")->capture_default_str();
+  check->add_option("--target", words.target, "only this instruction set");
+  check->add_option("--threads", words.threads, "for the times")->capture_default_str();
+  check->footer(
+      "Exits with 1 when a bit differs.\n"
+      "Examples:\n"
+      "  ropeline check\n"
+      "  ropeline check --golden tests/golden --time");
+}
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "ropeline: %s\n", error.what());
+  const bool unable = error.kind() == ErrorKind::unsupported || error.kind() == ErrorKind::unavailable;
+  return unable ? kUnable : kMistake;
+}
+
+int main(int count, char** arguments) {
+  CLI::App app(
+      "The attention prologue of language models in one pass: norm, rotary embedding, the same bits everywhere.",
+      "ropeline");
+  app.set_version_flag("--version", std::string("ropeline ") + version());
+  app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0 well, 1 a check failed, 2 a mistake in the call or a file, 3 not possible here.\n"
+      "`ropeline COMMAND --help` shows examples.");
+  RunWords run_words;
+  CheckWords check_words;
+  auto* info_command = app.add_subcommand("info", "Version, instruction sets, devices, and the steps that run here");
+  add_run(app, run_words);
+  add_check(app, check_words);
+  try {
+    app.parse(count, arguments);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kMistake;
+  }
+  try {
+    if (app.got_subcommand("check")) return check(check_words) ? 0 : kFailed;
+    std::fputs((app.got_subcommand(info_command) ? info() : run(run_words)).c_str(), stdout);
+    return 0;
+  } catch (const Error& error) {
+    return fail(error);
+  }
+}
+
+}  // namespace
+}  // namespace ropeline::tools
+
+int main(int count, char** arguments) { return ropeline::tools::main(count, arguments); }

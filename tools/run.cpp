@@ -1,0 +1,83 @@
+#include "tools/run.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "ropeline/executor.h"
+#include "ropeline/plan.h"
+#include "ropeline/version.h"
+#include "tools/call.h"
+#include "tools/stopwatch.h"
+
+namespace ropeline::tools {
+namespace {
+
+// FNV-1a over the bytes: two machines that print the same number had the same bits.
+std::uint64_t digest(const Tensor& tensor) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (std::size_t i = 0; i < tensor.bytes(); ++i) {
+    hash ^= std::to_integer<std::uint64_t>(tensor.data()[i]);
+    hash *= 0x100000001b3u;
+  }
+  return hash;
+}
+
+std::string summary(const char* name, const Tensor& tensor) {
+  if (!tensor) return {};
+  const TensorView& view = tensor;
+  double sum = 0, low = HUGE_VAL, high = -HUGE_VAL;
+  std::int64_t odd = 0;
+  for (std::int64_t i = 0; i < view.elements(); ++i) {
+    const double x = value_at(view, i);
+    if (!std::isfinite(x)) {
+      ++odd;
+      continue;
+    }
+    sum += std::abs(x);
+    low = std::min(low, x);
+    high = std::max(high, x);
+  }
+  const std::int64_t finite = view.elements() - odd;
+  const std::string range =
+      finite ? fmt::format("{:.6g} to {:.6g}, mean |x| {:.6g}", low, high, sum / static_cast<double>(finite))
+             : "no finite value";
+  return fmt::format("{:<9} [{}] {}: {}, {} NaN or Inf, digest {:016x}\n", name, fmt::join(shape_of(view), ", "),
+                     name_of(view.dtype), range, odd, digest(tensor));
+}
+
+Call call_of(const RunWords& words, const SourcedSpec& source) {
+  if (!words.tensors.empty()) return call_from(source.spec, SafeTensors::read(words.tensors));
+  return made_up_call(source.spec, {.tokens = words.tokens,
+                                    .first_position = words.first_position,
+                                    .seed = words.seed,
+                                    .frequencies = source.frequencies});
+}
+
+void write(const RunWords& words, const Spec& spec, const Call& call) {
+  write_safetensors(words.out, call.named(), {{"ropeline", version()}, {"spec", spec.json()}});
+}
+
+}  // namespace
+
+std::string run(const RunWords& words) {
+  set_cpu_threads(words.threads);
+  const SourcedSpec source = spec_of(words.spec);
+  const Plan plan = prepare(source.spec, Device::cpu(cpu_target(words.target)));
+  const Call call = call_of(words, source);
+  const Args args = call.args();
+  plan.run(args);
+  const double time = microseconds([&] { plan.run(args); }, 3);
+  std::string text = fmt::format("spec      {}\n", source.spec.json());
+  text += fmt::format("device    {}, {} thread{}\n", to_string(plan.device()), words.threads,
+                      words.threads == 1 ? "" : "s");
+  text += fmt::format("time      {:.2f} us a call\n", time);
+  text += summary("q_out", call.q_out) + summary("k_out", call.k_out) + summary("v_out", call.v_out);
+  if (words.out.empty()) return text;
+  write(words, source.spec, call);
+  return text + fmt::format("wrote     {}\n", words.out);
+}
+
+}  // namespace ropeline::tools

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tools/spec_source.h"
+
+namespace ropeline::tools {
+
+/// The words of `ropeline run`.
+struct RunWords {
+  SpecWords spec;
+  std::string tensors;  ///< safetensors file; empty = made up from the seed
+  std::string out;      ///< safetensors file to write; empty = none
+  std::string target = "best";
+  std::int64_t tokens = 16, first_position = 0;
+  std::uint64_t seed = 1;
+  int threads = 1;
+};
+
+/// Runs one call and returns what is printed: spec, device, time, and a summary of each output.
+std::string run(const RunWords& words);
+
+}  // namespace ropeline::tools
