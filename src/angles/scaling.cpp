@@ -35,21 +35,21 @@ DoubleDouble dynamic_log_base(const Frequencies& f) {
 }
 
 // Where a frequency makes so many turns in original_length positions: a real index into the frequencies.
-double correction_index(const Frequencies& f, double turns) {
+DoubleDouble correction_index(const Frequencies& f, double turns) {
   const DoubleDouble ratio = DoubleDouble(f.scaling.original_length) / (kTwoPi * turns);
-  return (log(ratio) * f.rotary_dim / (log(f.base) * 2)).hi;
+  return log(ratio) * f.rotary_dim / (log(f.base) * 2);
 }
 
 struct Range {
-  double low, high;
+  DoubleDouble low, high;
 };
 
 // transformers clamps the upper end to rotary_dim - 1, not to the last frequency, and parts equal ends by 0.001.
 Range correction_range(const Frequencies& f) {
   Range range{correction_index(f, f.scaling.beta_fast), correction_index(f, f.scaling.beta_slow)};
-  if (f.scaling.truncate) range = {std::floor(range.low), std::ceil(range.high)};
-  range = {std::max(range.low, 0.0), std::min(range.high, f.rotary_dim - 1.0)};
-  if (range.low == range.high) range.high += 0.001;
+  if (f.scaling.truncate) range = {std::floor(range.low.hi), std::ceil(range.high.hi)};
+  range = {std::max<DoubleDouble>(range.low, 0), std::min<DoubleDouble>(range.high, f.rotary_dim - 1)};
+  if (!(range.low < range.high) && !(range.high < range.low)) range.high = range.high + 0.001;
   return range;
 }
 
@@ -57,7 +57,7 @@ Numbers yarn(const Frequencies& parameters) {
   const auto [low, high] = correction_range(parameters);
   Numbers f = geometric(log(parameters.base), parameters.rotary_dim);
   for (int i = 0; i < parameters.rotary_dim / 2; ++i) {
-    const DoubleDouble ramp = clamp01((DoubleDouble(i) - low) / (DoubleDouble(high) - low));
+    const DoubleDouble ramp = clamp01((i - low) / (high - low));
     f[i] = between(f[i] / parameters.scaling.factor, f[i], DoubleDouble(1) - ramp);
   }
   return f;

@@ -115,13 +115,14 @@ std::vector<Column> columns_of(const RecordedTable& table, int n) {
   return columns;
 }
 
-// Recorded positions as one list for each axis, whichever way round they are stored: [T], [axes, T] or [T, 2].
+// Recorded positions as one list for each axis, whichever way round they are stored: [T], [axes, T], [T, 2] or [1, T,
+// 2].
 std::vector<std::vector<std::int64_t>> axes_of(const TensorView& recorded, const RecordedTable& table) {
   const Tensor positions = convert(recorded, DType::int64);
   const std::int64_t* at = positions.as<std::int64_t>();
   if (recorded.rank == 1) return {{at, at + recorded.shape[0]}};
   const bool token_major = table.position_kind == "axial" || table.position_kind == "axial_chunks";
-  const std::int64_t axes = recorded.shape[token_major ? 1 : 0], tokens = recorded.shape[token_major ? 0 : 1];
+  const std::int64_t axes = recorded.shape[token_major ? recorded.rank - 1 : 0], tokens = recorded.elements() / axes;
   std::vector<std::vector<std::int64_t>> lists(axes, std::vector<std::int64_t>(tokens));
   for (std::int64_t a = 0; a < axes; ++a)
     for (std::int64_t t = 0; t < tokens; ++t) lists[a][t] = at[token_major ? t * axes + a : a * tokens + t];
