@@ -71,7 +71,9 @@ struct Separate {
 
 // torch turns std::invalid_argument into ValueError and other exceptions into RuntimeError, with our text unchanged.
 template <class Body>
-void with_python_errors(Body body) try { body(); } catch (const Error& error) {
+void with_python_errors(Body body) try {
+  body();
+} catch (const Error& error) {
   if (error.kind() == ErrorKind::invalid_argument) throw std::invalid_argument(error.what());
   throw;
 }

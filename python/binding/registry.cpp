@@ -51,13 +51,15 @@ std::int64_t register_spec(const Spec& spec) {
   const Plan* known = find(id);
   if (!known) publish(id, prepare(spec, Device::cpu()));
   if (known && !(known->spec() == spec))
-    throw Error(ErrorKind::internal, text("spec: two specs share the id ", id, ": ", known->spec().json(), " and ", spec.json()));
+    throw Error(ErrorKind::internal,
+                text("spec: two specs share the id ", id, ": ", known->spec().json(), " and ", spec.json()));
   return id;
 }
 
 const Plan& plan_of(std::int64_t id) {
   const Plan* plan = find(id);
-  require(plan != nullptr, "spec: ", id, " is not registered in this process; ropeline.Spec.from_json(text).id registers it");
+  require(plan != nullptr, "spec: ", id,
+          " is not registered in this process; ropeline.Spec.from_json(text).id registers it");
   return *plan;
 }
 

@@ -90,8 +90,8 @@ Packed unpack(const TensorView& qkv, const Spec& spec) {
   require(qkv.rank == 2 || qkv.rank == 3, "qkv: rank ", qkv.rank, " must be 2 [T, N] or 3 [B, T, N]");
   const int last = qkv.rank - 1;
   const std::int64_t heads = spec.q.heads + spec.k.heads, width = heads * spec.head_dim;
-  require(qkv.shape[last] >= width, "qkv: width ", qkv.shape[last], " is below ", width, ", the ", spec.q.heads, " q and ",
-          spec.k.heads, " k heads of ", spec.head_dim);
+  require(qkv.shape[last] >= width, "qkv: width ", qkv.shape[last], " is below ", width, ", the ", spec.q.heads,
+          " q and ", spec.k.heads, " k heads of ", spec.head_dim);
   TensorView part = qkv;
   part.rank = qkv.rank + 1;
   part.strides[last] = spec.head_dim * qkv.strides[last];
@@ -100,7 +100,8 @@ Packed unpack(const TensorView& qkv, const Spec& spec) {
   if (spec.q.heads) packed.q = part, packed.q.shape[last] = spec.q.heads;
   if (spec.k.heads) packed.k = part, packed.k.shape[last] = spec.k.heads;
   if (spec.k.heads && part.data)
-    packed.k.data = static_cast<char*>(part.data) + spec.q.heads * part.strides[last] * static_cast<std::int64_t>(size_of(part.dtype));
+    packed.k.data = static_cast<char*>(part.data) +
+                    spec.q.heads * part.strides[last] * static_cast<std::int64_t>(size_of(part.dtype));
   return packed;
 }
 

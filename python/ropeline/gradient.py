@@ -26,7 +26,7 @@ def backward(ctx, dq, dk):
 def _stream(ctx, name, x, weight, dy, angles):
     """Gradients of one stream: back through its steps, which see what they saw on the way forward."""
     tokens_first = (lambda t: t.transpose(-3, -2)) if ctx.heads_first else (lambda t: t)
-    inputs, dy_steps, dweight = [tokens_first(x).float()], tokens_first(dy).float(), None
+    inputs, dy_steps, dweight = [_wide(tokens_first(x))], _wide(tokens_first(dy)), None
     steps = [_Norm(s, weight) if s["kind"] == "norm" else _Rope(s, inputs[0], angles) for s in ctx.steps[name]]
     for step in steps[:-1]:
         inputs.append(step.forward(inputs[-1]))
@@ -37,11 +37,15 @@ def _stream(ctx, name, x, weight, dy, angles):
     return tokens_first(dy_steps).to(x.dtype), dweight
 
 
+def _wide(tensor):
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 class _Norm:
     """y = x * inv * w, inv = 1 / sqrt(mean(x^2) + eps), w = weight + offset."""
 
     def __init__(self, step, weight):
-        self.step, self.w = step, weight.float() + step["offset"] if step["weighted"] else None
+        self.step, self.w = step, _wide(weight) + step["offset"] if step["weighted"] else None
 
     def _mean(self, x):
         return x.mean(-1, keepdim=True) if self.step["mean"] else x.sum(-1, keepdim=True)
@@ -68,7 +72,7 @@ class _Rope:
         last = first + 2 * pairs
         self.a = slice(first, last, 2) if step["interleaved"] else slice(first, first + pairs)
         self.b = slice(first + 1, last, 2) if step["interleaved"] else slice(first + pairs, last)
-        units = like.new_zeros((*like.shape[:-2], 2, like.shape[-1]))
+        units = like.new_zeros((*like.shape[:-2], 2, like.shape[-1]), dtype=torch.float32)
         units[..., 0, self.a] = 1
         units[..., 1, self.b] = 1
         packed = units.flatten(-2)

@@ -4,7 +4,6 @@ A spec is JSON text. The functions below write the usual pieces of it as dicts; 
 defaults of spec.h, and a field that C++ does not know is refused by name.
 """
 
-import functools
 import json
 
 import torch
@@ -19,17 +18,19 @@ class Spec:
 
     def __init__(self, text):
         self.json = library.parse_spec(text)
+        runs = not library.why_unsupported(self.json)
+        self._id = library.register_spec(self.json) if runs else None
 
     @classmethod
     def from_json(cls, text):
         """From JSON text or from a dict of the same shape."""
         return cls(text if isinstance(text, str) else json.dumps(text))
 
-    @functools.cached_property
+    @property
     def id(self):
-        """The number by which the torch ops name this spec: stable over processes. The first access prepares the
-        spec on the CPU; RuntimeError with the reason if it does not run here."""
-        return library.register_spec(self.json)
+        """The number by which the torch ops name this spec, the same in every process that has made the spec.
+        RuntimeError or ValueError with the reason if this CPU does not run it."""
+        return library.register_spec(self.json) if self._id is None else self._id
 
     def __repr__(self):
         return f"ropeline.Spec({self.json!r})"

@@ -1,7 +1,6 @@
 // The other definition of `execute`: the same checks, then the scalar reference instead of a backend.
 
 #include "execute.h"
-
 #include "ops/qk_norm_rope.h"
 #include "reference/reference.h"
 

@@ -1,0 +1,136 @@
+"""Fixtures: the scalar reference behind the same ops, and ways to watch or replace the ops of a switched model."""
+
+import contextlib
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import ropeline
+import ropeline.transformers as switched
+from ropeline import ops
+from ropeline._library import Library, library
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def _build_reference():
+    """The binding with the scalar reference behind it, from the sources beside these tests."""
+    folder = REPOSITORY / "build" / "python-reference"
+    options = ["-DCMAKE_BUILD_TYPE=Release", "-DROPELINE_PYTHON=ON", "-DROPELINE_TOOLS=ON"]
+    configure = ["cmake", "-S", REPOSITORY, "-B", folder, *options, f"-DPython_EXECUTABLE={sys.executable}"]
+    for command in (configure, ["cmake", "--build", folder, "--target", "ropeline_torch_reference", "--parallel"]):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return folder / "python" / "libropeline_torch_reference.so"
+
+
+class Reference:
+    """The ops of the library whose `execute` is tests/reference; specs are registered there by their text."""
+
+    def __init__(self, path):
+        self.library = Library(path)
+        ops.register("ropeline_reference")
+        namespace = torch.ops.ropeline_reference
+        self.in_place = self._registering(namespace.qk_norm_rope_sep_.default)
+        self.functional = self._registering(namespace.qk_norm_rope.default)
+        self.packed = self._registering(namespace.qk_norm_rope_.default)
+
+    def _registering(self, op):
+        def call(*arguments):
+            number = next(a for a in reversed(arguments) if type(a) is int)
+            self.library.register_spec(library.spec_of(number))
+            return op(*arguments)
+
+        return call
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """ROPELINE_REFERENCE_LIBRARY names one that is built already."""
+    return Reference(os.environ.get("ROPELINE_REFERENCE_LIBRARY") or _build_reference())
+
+
+@contextlib.contextmanager
+def ops_replaced(in_place, functional):
+    """Switched layers call these two instead of the library's ops."""
+    kept = switched.qk_norm_rope_sep_, switched.qk_norm_rope
+    switched.qk_norm_rope_sep_, switched.qk_norm_rope = in_place, functional
+    try:
+        yield
+    finally:
+        switched.qk_norm_rope_sep_, switched.qk_norm_rope = kept
+
+
+class Counter:
+    def __init__(self):
+        self.in_place = self.functional = 0
+
+
+@contextlib.contextmanager
+def ops_counted():
+    """Counts the calls of both ops."""
+    count, in_place, functional = Counter(), switched.qk_norm_rope_sep_, switched.qk_norm_rope
+
+    def counting_in_place(*arguments):
+        count.in_place += 1
+        return in_place(*arguments)
+
+    def counting_functional(*arguments):
+        count.functional += 1
+        return functional(*arguments)
+
+    with ops_replaced(counting_in_place, counting_functional):
+        yield count
+
+
+@contextlib.contextmanager
+def norm_weight_wrong(factor=1.01):
+    """The op with both norm weights scaled: a planted fault that every comparison must see."""
+    in_place, functional = switched.qk_norm_rope_sep_, switched.qk_norm_rope
+
+    def wrong(op):
+        return lambda q, k, q_weight, k_weight, *rest: op(q, k, q_weight * factor, k_weight * factor, *rest)
+
+    with ops_replaced(wrong(in_place), wrong(functional)):
+        yield
+
+
+@pytest.fixture
+def call():
+    """One call of the op with random tensors, of a spec as Qwen3 has it."""
+    return Call()
+
+
+class Call:
+    def __init__(self, q=4, k=2, head_dim=64, tokens=5, batch=2, dtype=torch.bfloat16, seed=0, rotary_dim=None):
+        random = torch.Generator().manual_seed(seed)
+        rotary_dim = rotary_dim or head_dim
+        self.spec = ropeline.qk_norm_rope_spec(
+            q,
+            k,
+            head_dim,
+            norm=ropeline.rms_norm(rounding="inner"),
+            rope=ropeline.rope(ropeline.rows(rotary_dim), rounding="products", table="dtype"),
+            dtype=dtype,
+            table=ropeline.spec.dtype_name(dtype),
+        )
+        self.q = torch.randn(batch, tokens, q, head_dim, generator=random).to(dtype)
+        self.k = torch.randn(batch, tokens, k, head_dim, generator=random).to(dtype)
+        angles = torch.randn(batch, tokens, rotary_dim // 2, generator=random)
+        angles = torch.cat((angles, angles), -1)
+        self.tensors = {
+            "q_weight": (1 + 0.3 * torch.randn(head_dim, generator=random)).to(dtype),
+            "k_weight": (1 + 0.3 * torch.randn(head_dim, generator=random)).to(dtype),
+            "cos": angles.cos().to(dtype),
+            "sin": angles.sin().to(dtype),
+        }
+
+    def parameters(self):
+        """What the raw ops take after q and k."""
+        return ops._parameters(self.spec, **self.tensors)
