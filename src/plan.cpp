@@ -2,6 +2,7 @@
 
 #include "cpu/program.h"
 #include "error.h"
+#include "float_mode.h"
 #include "ops/qk_norm_rope.h"
 
 namespace ropeline {
@@ -32,11 +33,15 @@ std::string message_of_current_exception() noexcept try { throw; } catch (const 
 
 }  // namespace
 
-Support supports(const Spec& spec, Device device) noexcept try { return {obstacle(spec, device)}; } catch (...) {
+Support supports(const Spec& spec, Device device) noexcept try {
+  const FloatMode mode;  // eps may be a number that the caller's mode takes for zero
+  return {obstacle(spec, device)};
+} catch (...) {
   return {message_of_current_exception()};
 }
 
 Plan prepare(const Spec& spec, Device device) {
+  const FloatMode mode;  // constants are made here
   if (const std::string reason = obstacle(spec, device); !reason.empty()) throw_unsupported(reason);
   device.target = cpu::resolve(device.target);
   return Plan(std::make_shared<Plan::Body>(spec, device, cpu::lower(spec, device.target)));

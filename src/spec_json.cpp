@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "error.h"
+#include "float_mode.h"
 #include "spec_fields.h"
 
 namespace ropeline {
@@ -181,9 +182,13 @@ void read(const Json& json, const std::string& path, T& x) {
 
 }  // namespace
 
-std::string Spec::json() const { return print(*this).dump(); }
+std::string Spec::json() const {
+  const FloatMode mode;  // decimals are converted by the C library, which rounds as the caller does
+  return print(*this).dump();
+}
 
 Spec Spec::from_json(std::string_view text) {
+  const FloatMode mode;
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) throw_invalid(ropeline::text("spec: not JSON: ", text.substr(0, 200)));
   Spec spec;

@@ -5,6 +5,7 @@
 #include "angles/double_double.h"
 #include "angles/reduction.h"
 #include "angles/scaling.h"
+#include "float_mode.h"
 
 namespace ropeline {
 namespace angles {
@@ -87,6 +88,7 @@ Frequencies Frequencies::inv_freq(std::vector<float> values, double attention_fa
 }
 
 std::vector<std::uint64_t> Frequencies::turns() const {
+  const FloatMode mode;
   check(*this);
   std::vector<std::uint64_t> turns;
   turns.reserve(rotary_dim / 2);
@@ -97,6 +99,7 @@ std::vector<std::uint64_t> Frequencies::turns() const {
 }
 
 std::vector<float> Frequencies::rounded() const {
+  const FloatMode mode;
   check(*this);
   if (!values.empty()) return values;
   std::vector<float> rounded;
@@ -106,6 +109,7 @@ std::vector<float> Frequencies::rounded() const {
 }
 
 float Frequencies::attention_factor() const {
+  const FloatMode mode;
   check(*this);
   if (scaling.attention_factor != 0) return static_cast<float>(scaling.attention_factor);
   if (scaling.kind == ScalingKind::yarn) return static_cast<float>(yarn_attention_factor(scaling.factor));

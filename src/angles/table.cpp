@@ -5,6 +5,7 @@
 
 #include "angles/reduction.h"
 #include "error.h"
+#include "float_mode.h"
 #include "kernels/shared/phase.h"
 
 namespace ropeline {
@@ -45,6 +46,7 @@ CosSinTable product_table(const Frequencies& frequencies, std::span<const std::i
 }  // namespace
 
 CosSinTable cos_sin_table(const Frequencies& frequencies, std::span<const std::int64_t> positions, AngleMode mode) {
+  const FloatMode contract;
   using Limits = std::numeric_limits<std::int32_t>;
   for (std::size_t i = 0; i < positions.size(); ++i)
     require(positions[i] >= Limits::min() && positions[i] <= Limits::max(), "positions[", i, "] ", positions[i],

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "cpu/float_mode.h"
 #include "cpu/target.h"
 #include "env.h"
 #include "error.h"
+#include "float_mode.h"
 
 namespace ropeline::cpu {
 namespace {

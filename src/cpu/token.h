@@ -34,12 +34,15 @@ inline bool is_int32(std::int64_t position) {
   return position >= std::numeric_limits<std::int32_t>::min() && position <= std::numeric_limits<std::int32_t>::max();
 }
 
-/// Element index of the token's row behind `cos` and `sin`, or -1 when its position is outside the table.
+/// No row of the table; no index of a row, which may be negative where rows run backward.
+inline constexpr std::int64_t kNoRow = std::numeric_limits<std::int64_t>::min();
+
+/// Element index of the token's row behind `cos` and `sin`, or kNoRow when its position is outside the table.
 inline std::int64_t table_row_of(const Lowered& op, const AngleLoop& loop, const QkNormRopeParams& params,
                                  TokenIndex at) {
   if (loop.source == AngleSource::rows) return at.batch * params.table_batch + at.token * params.table_row;
   const std::int64_t position = position_of(op, params, at);
-  return position >= 0 && position < params.table_rows ? position * params.table_row : -1;
+  return position >= 0 && position < params.table_rows ? position * params.table_row : kNoRow;
 }
 
 /// Head 0 of a token.

@@ -1,4 +1,4 @@
-#include "cpu/float_mode.h"
+#include "float_mode.h"
 
 #include <gtest/gtest.h>
 

@@ -96,7 +96,7 @@ bool fill_angles(const Lowered& op, const AngleLoop& loop, const QkNormRopeParam
     angles_from_phase(loop, static_cast<std::int32_t>(position), out);
   } else {
     const std::int64_t row = table_row_of(op, loop, params, at);
-    if (row < 0) return false;
+    if (row == kNoRow) return false;
     read_table_row(loop, op.table, params.cos, row, out.cos, out.second_cos);
     read_table_row(loop, op.table, params.sin, row, out.sin, out.second_sin);
   }

@@ -8,7 +8,7 @@
 #include <xmmintrin.h>
 #endif
 
-namespace ropeline::cpu {
+namespace ropeline {
 
 #if defined(__x86_64__)
 using FloatWord = std::uint32_t;
@@ -51,4 +51,4 @@ class FloatMode {
   bool differs_;
 };
 
-}  // namespace ropeline::cpu
+}  // namespace ropeline
