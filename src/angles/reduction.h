@@ -34,12 +34,8 @@ inline Fraction fraction_of_turn(float a) {
   return {mantissa * high + (middle >> 32), middle << 32 | (bottom & 0xffffffff)};
 }
 
-/// floor(frac(a / 2pi) * 2^32): the phase of sin_cos.
-inline std::uint32_t phase_of_radians(float a) {
-  const Fraction fraction = fraction_of_turn(a);
-  const auto phase = static_cast<std::uint32_t>(fraction.turns >> 32);
-  return a < 0 ? ~phase : phase;  // no multiple of 2pi but 0 is an fp32 number, so floor(-x) = -floor(x) - 1
-}
+/// floor(frac(|a| / 2pi) * 2^32): the phase of sin_cos.
+inline std::uint32_t phase_of_magnitude(float a) { return static_cast<std::uint32_t>(fraction_of_turn(a).turns >> 32); }
 
 /// round(a / 2pi * 2^64) mod 2^64.
 inline std::uint64_t turns_of_radians(float a) {

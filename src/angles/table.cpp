@@ -1,5 +1,6 @@
 #include "ropeline/table.h"
 
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -35,11 +36,16 @@ CosSinTable exact_table(const Frequencies& frequencies, std::span<const std::int
               [&](std::int32_t position, int i) { return sin_cos(phase_of(position, turns[i])); });
 }
 
+// The sign is put back behind the polynomial, so that both are as even and odd as the functions are.
+SinCos sin_cos_of_radians(float a) {
+  const SinCos value = sin_cos(angles::phase_of_magnitude(a));
+  return {std::signbit(a) ? -value.sin : value.sin, value.cos};
+}
+
 CosSinTable product_table(const Frequencies& frequencies, std::span<const std::int64_t> positions) {
   const std::vector<float> inv_freq = frequencies.rounded();
   return fill(frequencies, positions, [&](std::int32_t position, int i) {
-    const float radians = static_cast<float>(position) * inv_freq[i];
-    return sin_cos(angles::phase_of_radians(radians));
+    return sin_cos_of_radians(static_cast<float>(position) * inv_freq[i]);
   });
 }
 

@@ -72,8 +72,9 @@ Scaling llama3(const RopeParameters& p, const Config&, int) {
 }
 
 Scaling longrope(const RopeParameters& p, const Config& config, int) {
-  return Scaling::longrope(numbers(p, "short_factor"), numbers(p, "long_factor"), factor_or_ratio(p, config),
-                           original_length(p), 0, attention_factor(p));
+  const std::vector<double> short_factor = numbers(p, "short_factor"), long_factor = numbers(p, "long_factor");
+  return Scaling::longrope(short_factor, long_factor, factor_or_ratio(p, config), original_length(p), 0,
+                           attention_factor(p));
 }
 
 Scaling proportional(const RopeParameters& p, const Config&, int rotary_dim) {

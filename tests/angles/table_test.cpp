@@ -76,6 +76,13 @@ TEST(ExactTable, TurnsByWholeQuarters) {
   }
 }
 
+TEST(ProductTable, IsEvenAndOddToTheBit) {
+  const auto forth = table_of(kFrequencies, {1, 4095, 131071, 2147483647}, AngleMode::fp32_product);
+  const auto back = table_of(kFrequencies, {-1, -4095, -131071, -2147483647}, AngleMode::fp32_product);
+  EXPECT_EQ(back.cos, forth.cos);
+  for (std::size_t i = 0; i < forth.sin.size(); ++i) EXPECT_EQ(back.sin[i], -forth.sin[i]);
+}
+
 TEST(ProductTable, RoundsThePositionToFp32) {
   const auto near = table_of(kFrequencies, {16777216}, AngleMode::fp32_product);
   const auto same = table_of(kFrequencies, {16777217}, AngleMode::fp32_product);
