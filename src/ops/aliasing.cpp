@@ -60,15 +60,22 @@ bool may_overlap(const TensorView& a, const TensorView& b) {
 
 bool overlaps_itself(const TensorView& view) {
   if (view.elements() == 0) return false;
-  std::array<std::pair<std::int64_t, std::int64_t>, TensorView::max_rank> steps;  // |stride|, count
-  int n = 0;
-  for (int i = 0; i < view.rank; ++i)
-    if (view.shape[i] > 1) steps[n++] = {std::abs(view.strides[i]), view.shape[i]};
-  std::sort(steps.begin(), steps.begin() + n);
-  std::int64_t span = 1;
-  for (int i = 0; i < n; ++i) {
-    if (steps[i].first < span) return true;
-    span += steps[i].first * (steps[i].second - 1);
+  struct Step {
+    std::int64_t stride, count;
+  };
+  std::array<Step, TensorView::max_rank> steps;  // the shortest stride first
+  auto end = steps.begin();
+  for (int i = 0; i < view.rank; ++i) {
+    if (view.shape[i] <= 1) continue;
+    *end = {std::abs(view.strides[i]), view.shape[i]};
+    const auto place = std::find_if(steps.begin(), end, [&](Step other) { return other.stride > end->stride; });
+    std::rotate(place, end, end + 1);
+    ++end;
+  }
+  std::int64_t span = 1;  // elements that the steps so far cover
+  for (auto step = steps.begin(); step != end; ++step) {
+    if (step->stride < span) return true;
+    span += step->stride * (step->count - 1);
   }
   return false;
 }
