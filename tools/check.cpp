@@ -71,7 +71,7 @@ void add(Totals& totals, const golden::Report& report) {
 
 void print(const Totals& totals) {
   const golden::Judgement& judged = totals.judgement;
-  if (!totals.refused.empty()) fmt::print("not run by this version, with the reason that supports() gives:\n");
+  if (!totals.refused.empty()) fmt::print("not run, and why:\n");
   for (const std::string& line : totals.refused) fmt::print("  {}\n", line);
   fmt::print("{} values of {} model families, {} bits differ\n", grouped(totals.values), totals.families.size(),
              grouped(totals.bits_differ));

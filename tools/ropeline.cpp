@@ -83,7 +83,7 @@ int main(int count, char** arguments) {
       "The attention prologue of language models in one pass: norm, rotary embedding, the same bits everywhere.",
       "ropeline");
   app.set_version_flag("--version", std::string("ropeline ") + version());
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.footer(
       "Exit codes: 0 well, 1 a check failed, 2 a mistake in the call or a file, 3 not possible here.\n"
       "`ropeline COMMAND --help` shows examples.");
@@ -98,6 +98,7 @@ int main(int count, char** arguments) {
     return app.exit(error) == 0 ? 0 : kMistake;
   }
   try {
+    if (app.get_subcommands().empty()) return std::fputs(app.help().c_str(), stderr), kMistake;
     if (app.got_subcommand("check")) return check(check_words) ? 0 : kFailed;
     std::fputs((app.got_subcommand(info_command) ? info() : run(run_words)).c_str(), stdout);
     return 0;

@@ -40,8 +40,7 @@ TEST_P(Golden, AgreesWithTheModelAndTheReference) {
   std::cout << list(report.refusals);
   for (const std::string& fault : report.faults) ADD_FAILURE() << report.family << ": " << fault;
   EXPECT_EQ(report.bits_differ, 0);
-  if (report.values == 0)
-    GTEST_SKIP() << report.family << ": this version runs no stream of it\n" << list(report.refusals);
+  if (report.values == 0) GTEST_SKIP() << report.family << ": this version runs no stream of it, see above";
 }
 
 std::string test_name(const testing::TestParamInfo<std::filesystem::path>& info) {
@@ -65,8 +64,8 @@ TEST(GoldenFolder, RunsTheStreamsThatThisVersionSupports) {
     ++files;
   }
   EXPECT_EQ(files, 67);
-  EXPECT_EQ(families, 58);
-  EXPECT_EQ(refused, 40u);
+  EXPECT_EQ(families, 50);
+  EXPECT_EQ(refused, 44u);
 }
 
 }  // namespace

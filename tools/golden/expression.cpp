@@ -84,7 +84,10 @@ StreamSpec stream_of(const RecordedStream& stream, const Setting& setting) {
 
 std::string names_of(const StreamGroup& streams) {
   std::string names;
-  for (const RecordedStream* stream : streams) names += (names.empty() ? "" : " ") + stream->name;
+  for (const RecordedStream* stream : streams) {
+    if (!names.empty()) names += ' ';
+    names += stream->name;
+  }
   return names;
 }
 

@@ -129,7 +129,7 @@ void rotate(const RopeLoop& rope, bool split, const TokenAngles& angles, float* 
 
 /// One head from `in` to `out`. Elements that no step touches keep their bits, those of a signalling NaN too.
 template <class E>
-void run_head(const Lowered& op, const StreamLoop& stream, const float* weight, const TokenAngles* angles,
+void run_head(const Lowered& op, const StreamLoop& stream, const float* weight, const TokenAngles& angles,
               const typename E::Raw* in, typename E::Raw* out) {
   alignas(64) float x[kMaxDim + kSlack];
   const int begin = stream.has_norm ? 0 : stream.rope.offset;
@@ -138,7 +138,7 @@ void run_head(const Lowered& op, const StreamLoop& stream, const float* weight, 
   if (stream.has_norm) normalise<E>(stream.norm, weight, op.head_dim, x);
   if (stream.has_rope) {
     const bool split = op.angles[static_cast<std::size_t>(stream.rope.angles)].split();
-    rotate<E>(stream.rope, split, angles[stream.rope.angles], x + stream.rope.offset);
+    rotate<E>(stream.rope, split, angles, x + stream.rope.offset);
   }
   copy_elements(in, out, begin);
   narrow<E>(x + begin, end - begin, out + begin);

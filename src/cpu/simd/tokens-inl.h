@@ -9,63 +9,117 @@
 
 #include "cpu/simd/angles-inl.h"
 #include "cpu/simd/head-inl.h"
+#include "cpu/simd/streams-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ropeline::cpu::HWY_NAMESPACE {
 
-/// w' of one stream, fp32. A weight of 1 is exact everywhere: the product by it changes no bit, nor does a second
+/// w' of a stream, fp32. A weight of 1 is exact everywhere: the product by it changes no bit, nor does a second
 /// rounding, so a norm without weights needs no loop of its own.
-struct Weights {
-  alignas(64) float values[kMaxDim + kSlack];
-};
-
-inline void fill_weights(const Lowered& op, const StreamLoop& stream, const void* tensor, Weights& out) {
-  if (!stream.has_norm) return;
-  const float offset = stream.norm.weight_offset;
-  if (!stream.norm.weighted) {
-    std::fill_n(out.values, op.head_dim, 1.0f);
+inline void fill_weights(const Lowered& op, const NormLoop& norm, const void* tensor, float* out) {
+  if (!norm.weighted) {
+    std::fill_n(out, op.head_dim, 1.0f);
     return;
   }
-  widen_parameter(op.weight, tensor, 0, op.head_dim, out.values);
-  if (offset == 0) return;  // adding 0 would lose the sign of a -0
-  for (int i = 0; i < op.head_dim; i += lanes()) {
-    hn::StoreU(hn::Add(hn::LoadU(F(), out.values + i), hn::Set(F(), offset)), F(), out.values + i);
-  }
+  widen_parameter(op.weight, tensor, 0, op.head_dim, out);
+  if (norm.weight_offset == 0) return;  // adding 0 would lose the sign of a -0
+  const Floats offset = hn::Set(F(), norm.weight_offset);
+  for (int i = 0; i < op.head_dim; i += lanes()) hn::StoreU(hn::Add(hn::LoadU(F(), out + i), offset), F(), out + i);
 }
 
-/// What a worker holds while it goes through its tokens: on its stack, some 20 KB.
-struct Scratch {
-  Weights q_weights, k_weights;
-  TokenAngles angles[2];
-  bool legal[2] = {true, true};
+/// The angles of the current token.
+struct CurrentAngles {
+  TokenAngles values;
+  alignas(64) float arranged_cos[kMaxPairs + kSlack], arranged_sin[kMaxPairs + kSlack];  // for NeoX blocks
+  bool legal = true;
+  bool needs_arranged = false;
 };
 
 template <class E>
-void run_stream(const Lowered& op, const StreamLoop& stream, const StreamParams& params, const Weights& weights,
-                const Scratch& scratch, TokenIndex at) {
-  using Raw = typename E::Raw;
-  const Raw* in = input_of<Raw>(params, at);
-  Raw* out = output_of<Raw>(params, at);
-  if (stream.has_rope && !scratch.legal[stream.rope.angles]) {
-    return fill_nan<E>(out, params.out_head, stream.heads, op.head_dim);
-  }
-  for (int h = 0; h < stream.heads; ++h) {
-    run_head<E>(op, stream, weights.values, scratch.angles, in + h * params.in_head, out + h * params.out_head);
-  }
+void next_angles(const Lowered& op, const AngleLoop& loop, const QkNormRopeParams& params, TokenIndex at,
+                 CurrentAngles& out) {
+  out.legal = fill_angles<E>(op, loop, params, at, out.values);
+  if (!out.legal || !out.needs_arranged) return;
+  arrange(out.values.cos, loop.pairs, out.arranged_cos);
+  arrange(out.values.sin, loop.pairs, out.arranged_sin);
 }
+
+/// One stream of a call: what is the same for all its tokens.
+template <class E>
+class Stream {
+ public:
+  using Raw = typename E::Raw;
+
+  Stream(const Lowered& op, const StreamLoop& loop, const StreamParams& params, CurrentAngles* angles)
+      : op_(op), loop_(loop), params_(params), angles_(angles + loop.rope.angles) {
+    if (loop.heads == 0) return;
+    if (loop.has_norm) fill_weights(op, loop.norm, params.weight, weights_);
+    if (!fits_blocks(op, loop)) return;
+    group_loop_ = group_loop<E>(loop);
+    blocks_ = block_list(loop, op.head_dim);
+    if (loop.has_norm) arrange_weights(blocks_, weights_, arranged_weights_);
+    if (blocks_.pair_count > 0) angles_->needs_arranged = true;
+  }
+
+  void run(TokenIndex at) const {
+    if (loop_.heads == 0) return;
+    const Raw* in = input_of<Raw>(params_, at);
+    Raw* out = output_of<Raw>(params_, at);
+    if (loop_.has_rope && !angles_->legal) return fill_nan<E>(out, params_.out_head, loop_.heads, op_.head_dim);
+    if (group_loop_) return run_groups(in, out);
+    for (int h = 0; h < loop_.heads; ++h) {
+      run_head<E>(op_, loop_, weights_, angles_->values, in + h * params_.in_head, out + h * params_.out_head);
+    }
+  }
+
+ private:
+  void run_groups(const Raw* in, Raw* out) const {
+    if (!loop_.has_norm && in != out) copy_rest(in, out);
+    const bool arranged = blocks_.pair_count > 0;
+    for (int h = 0; h < loop_.heads; h += kGroupRows) {
+      group_loop_(loop_.norm, blocks_,
+                  {.in = in + h * params_.in_head,
+                   .out = out + h * params_.out_head,
+                   .in_stride = params_.in_head,
+                   .out_stride = params_.out_head,
+                   .rows = std::min(kGroupRows, loop_.heads - h),
+                   .inv = nullptr,
+                   .weight = arranged_weights_,
+                   .cos = arranged ? angles_->arranged_cos : angles_->values.cos,
+                   .sin = arranged ? angles_->arranged_sin : angles_->values.sin});
+    }
+  }
+
+  /// What lies outside the rotated slice.
+  void copy_rest(const Raw* in, Raw* out) const {
+    const int end = loop_.rope.offset + 2 * loop_.rope.pairs;
+    for (int h = 0; h < loop_.heads; ++h) {
+      const Raw* from = in + h * params_.in_head;
+      Raw* to = out + h * params_.out_head;
+      copy_elements(from, to, loop_.rope.offset);
+      copy_elements(from + end, to + end, op_.head_dim - end);
+    }
+  }
+
+  const Lowered& op_;
+  const StreamLoop& loop_;
+  const StreamParams& params_;
+  CurrentAngles* angles_;
+  GroupLoop<E> group_loop_ = nullptr;
+  BlockList blocks_;
+  alignas(64) float weights_[kMaxDim + kSlack];
+  alignas(64) float arranged_weights_[kMaxDim + kSlack];
+};
 
 template <class E>
 void run_tokens(const Lowered& op, const QkNormRopeParams& params, std::int64_t begin, std::int64_t end) {
-  Scratch scratch;
-  fill_weights(op, op.q, params.q.weight, scratch.q_weights);
-  fill_weights(op, op.k, params.k.weight, scratch.k_weights);
+  CurrentAngles angles[2];
+  const Stream<E> q(op, op.q, params.q, angles), k(op, op.k, params.k, angles);
   for (std::int64_t i = begin; i < end; ++i) {
     const TokenIndex at{i / params.tokens, i % params.tokens};
-    for (std::size_t a = 0; a < op.angles.size(); ++a) {
-      scratch.legal[a] = fill_angles<E>(op, op.angles[a], params, at, scratch.angles[a]);
-    }
-    run_stream<E>(op, op.q, params.q, scratch.q_weights, scratch, at);
-    run_stream<E>(op, op.k, params.k, scratch.k_weights, scratch, at);
+    for (std::size_t a = 0; a < op.angles.size(); ++a) next_angles<E>(op, op.angles[a], params, at, angles[a]);
+    q.run(at);
+    k.run(at);
   }
 }
 

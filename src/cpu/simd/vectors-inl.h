@@ -33,8 +33,8 @@ HWY_INLINE Floats floats(Words u) { return hn::BitCast(F(), u); }
 /// zero, so NaNs of fp32 weights and tables are made canonical before they meet an activation.
 HWY_INLINE Words bf16_rounded_up(Floats x) {
   const Words u = bits(x);
-  const Words odd = hn::And(hn::ShiftRight<16>(u), hn::Set(U(), 1));
-  return hn::Add(hn::Or(u, odd), hn::Set(U(), 0x7fff));
+  const Words sticky = hn::OrAnd(u, hn::ShiftRight<16>(u), hn::Set(U(), 1));
+  return hn::Add(sticky, hn::Set(U(), 0x7fff));
 }
 
 template <class E>

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""The house rules: what each room may include, how long a file may be, and what the repository never contains.
+
+    house_rules.py ROOT     prints each breach as path:line: sentence; exits with 1 when there is one
+    house_rules.py --self-test
+"""
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+MAX_LINES = 400
+LARGEST_FILE = 400_000  # bytes; the largest golden file is 315,128
+SOURCE = {".h", ".hpp", ".cpp", ".cc", ".cuh", ".cu", ".inc", ".py", ".cmake", ".sh"}
+CXX = {".h", ".hpp", ".cpp", ".cc", ".cuh", ".cu", ".inc"}
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+STANDARD = re.compile(r"^[a-z_0-9]+$")  # <vector>, <cstdint>: the standard library has no dot and no slash
+
+# Words that belong to no product: paths of a machine, its tools, unfinished work. Spelled in pieces, since this file is
+# read by its own rule.
+FORBIDDEN = [
+    (r"(?<![\w.])/(?:work|root|home)/\w", "a path of one machine"),
+    (r"/opt/" + r"rlenv", "a path of one machine"),
+    (r"/tmp/(?!\$)\w+\.(?:log|txt)", "a log of one machine"),
+    (r"\bTO" + r"DO\b|\bFIX" + r"ME\b|\bXX" + r"X\b", "unfinished work"),
+    (r"\bthe " + r"lead\b|\bsub-?" + r"agent|\bAI " + r"(?:agent|assistant)", "a word about who wrote it"),
+    (r"-----BEGIN [A-Z ]*PRIVATE KEY", "a secret"),
+]
+
+
+def tracked(root):
+    """The files of the repository; outside of git, every file that is not build output."""
+    listing = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True)
+    if listing.returncode == 0 and listing.stdout:
+        names = listing.stdout.splitlines()
+    else:
+        names = [str(p.relative_to(root)) for p in Path(root).rglob("*")]
+    return [n for n in names if (Path(root) / n).is_file() and n.split("/")[0] not in ("build", ".venv", ".git")]
+
+
+def includes(text):
+    for number, line in enumerate(text.splitlines(), 1):
+        if m := INCLUDE.match(line):
+            yield number, m[1] == "<", m[2]
+
+
+def room_rule(name, angled, target):
+    """Why a file of that name may not include the target, or None."""
+    if name.startswith("include/ropeline/"):
+        own = target.startswith("ropeline/")
+        return None if own or (angled and STANDARD.match(target)) else "a public header includes only ours and the standard library"
+    if name.startswith("kernels/"):
+        return None if not angled or STANDARD.match(target) else "kernels/ includes only itself"
+    if name.startswith("src/"):
+        if target.startswith(("tools/", "tests/", "bench/", "python/")):
+            return "src/ stands on nothing outside of it"
+        if "cuda.h" in target or "cuda_runtime" in target or "nvrtc" in target:
+            return "no CUDA header"
+    if name.startswith("src/cpu/") and "cuda/" in target:
+        return "src/cpu never meets src/cuda"
+    if name.startswith("src/jit/") and target.startswith(("ops/", "models/", "cpu/")):
+        return "src/jit knows no op"
+    if name.startswith("tests/reference/") and target.startswith(("cpu/", "src/cpu/", "hwy/")):
+        return "the reference shares nothing with the backend that it judges"
+    return None
+
+
+def kernel_rule(root, name, angled, target):
+    """kernels/ is compiled as text at run time: whatever it includes by quotes must be inside."""
+    if not name.startswith("kernels/") or angled:
+        return None
+    here = (Path(root) / name).parent
+    inside = [p for p in (here / target, Path(root) / "kernels" / target) if p.is_file()]
+    ok = any((Path(root) / "kernels").resolve() in p.resolve().parents for p in inside)
+    return None if ok else "kernels/ includes only itself"
+
+
+def breaches_of_text(root, name, text):
+    suffix = Path(name).suffix
+    lines = text.splitlines()
+    if suffix in SOURCE and len(lines) > MAX_LINES:
+        yield 1, f"{len(lines)} lines, {MAX_LINES} are allowed"
+    if suffix in CXX:
+        for number, angled, target in includes(text):
+            reason = room_rule(name, angled, target) or kernel_rule(root, name, angled, target)
+            if reason:
+                yield number, f"includes {target}: {reason}"
+    if re.search(r"(^|/)(utils?|helpers?|common)(\.|/)", name):
+        yield 1, "no utils, helpers or common: a file is named after its subject"
+    for number, line in enumerate(lines, 1):
+        for pattern, what in FORBIDDEN:
+            if m := re.search(pattern, line, re.IGNORECASE):
+                yield number, f"{m[0]!r} is {what}"
+
+
+def breaches(root):
+    for name in tracked(root):
+        path = Path(root) / name
+        if path.stat().st_size > LARGEST_FILE:
+            yield f"{name}:1: {path.stat().st_size} bytes, {LARGEST_FILE} are allowed"
+        data = path.read_bytes()
+        if b"\0" in data or name == "LICENSE":
+            continue
+        for number, sentence in breaches_of_text(root, name, data.decode("utf-8", "replace")):
+            yield f"{name}:{number}: {sentence}"
+
+
+SEEDED = {
+    "include/ropeline/a.h": "#include <nlohmann/json.hpp>\n",
+    "include/ropeline/b.h": '#include "error.h"\n',
+    "kernels/parts/c.cuh": '#include "../../src/error.h"\n',
+    "kernels/parts/d.cuh": "#include <cuda_bf16.h>\n",
+    "src/cpu/e.cpp": '#include "cuda/driver.h"\n',
+    "src/jit/f.cpp": '#include "ops/qk_norm_rope.h"\n',
+    "src/g.cpp": '#include "tools/tensor.h"\n',
+    "tests/reference/h.cpp": '#include "cpu/program.h"\n',
+    "src/long.cpp": "\n" * (MAX_LINES + 1),
+    "src/utils.h": "\n",
+    "docs/i.md": "see /" + "work/x\n",
+    "docs/j.md": "TO" + "DO: write\n",
+}
+
+
+def self_test():
+    """Each seeded breach must be seen, and nothing else."""
+    with tempfile.TemporaryDirectory() as root:
+        for name, text in SEEDED.items():
+            (Path(root) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(root) / name).write_text(text)
+        (Path(root) / "src/fine.cpp").write_text('#include <vector>\n#include "error.h"\n')
+        found = {line.split(":")[0] for line in breaches(root)}
+    missed, extra = set(SEEDED) - found, found - set(SEEDED)
+    return [f"self-test: {n} was not seen" for n in sorted(missed)] + [f"self-test: {n} is fine" for n in sorted(extra)]
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    found = self_test() + ([] if sys.argv[1] == "--self-test" else list(breaches(sys.argv[1])))
+    print("\n".join(found) or "every rule holds")
+    sys.exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+// The program as a user sees it: what it prints, what it writes, and how it exits.
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "ropeline/device.h"
+#include "ropeline/version.h"
+#include "tools/safetensors.h"
+
+namespace ropeline::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Outcome {
+  int code;
+  std::string text;  // both streams
+};
+
+Outcome program(const std::string& arguments) {
+  FILE* pipe = popen((ROPELINE_PROGRAM " " + arguments + " 2>&1").c_str(), "r");
+  std::string text;
+  for (int c; (c = std::fgetc(pipe)) != EOF;) text += static_cast<char>(c);
+  const int status = pclose(pipe);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text};
+}
+
+bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+class Program : public testing::Test {
+ protected:
+  Program() : folder_(fs::temp_directory_path() / ("ropeline_program_test_" + std::to_string(getpid()))) {
+    fs::create_directories(folder_);
+  }
+  ~Program() override { fs::remove_all(folder_); }
+
+  std::string path(const char* name) const { return (folder_ / name).string(); }
+
+  std::string file(const char* name, const std::string& text) const {
+    std::ofstream(path(name)) << text;
+    return path(name);
+  }
+
+ private:
+  fs::path folder_;
+};
+
+TEST_F(Program, SaysItsVersion) { EXPECT_EQ(program("--version").text, "ropeline " + std::string(version()) + "\n"); }
+
+TEST_F(Program, InfoNamesTargetsFamiliesAndRefusedSteps) {
+  const Outcome info = program("info");
+  EXPECT_EQ(info.code, 0);
+  for (CpuTarget target : cpu_targets()) EXPECT_TRUE(holds(info.text, std::string(name_of(target)))) << info.text;
+  EXPECT_TRUE(holds(info.text, "qwen3_moe"));
+  EXPECT_TRUE(holds(info.text, "RmsNorm, then rope            yes"));
+  EXPECT_TRUE(
+      holds(info.text, "LayerNorm                     no: q.norm: center (LayerNorm) is not run by this version"));
+}
+
+// The digest is a constant because every bit is: inputs, angles and outputs, on every instruction set.
+TEST_F(Program, RunGivesTheSameBitsEverywhere) {
+  for (CpuTarget target : cpu_targets()) {
+    const Outcome run = program("run --q 32 --k 4 --target " + std::string(name_of(target)));
+    EXPECT_EQ(run.code, 0);
+    EXPECT_TRUE(holds(run.text,
+                      "q_out     [16, 32, 128] bf16: -2.89062 to 3.01562, mean |x| 0.87351, 0 NaN or Inf, "
+                      "digest 4ea62d9314d25186\n"))
+        << run.text;
+    EXPECT_TRUE(holds(run.text, "device    cpu:" + std::string(name_of(target)) + ", 1 thread\n")) << run.text;
+  }
+}
+
+TEST_F(Program, RunWritesWhatItCanReadAgain) {
+  const std::string flags = "run --q 3 --k 1 --head-dim 64 --rotary-dim 32 --angles rows --dtype fp16 --rounding Ar ";
+  const Outcome first = program(flags + "--tokens 5 --seed 9 --out " + path("a.safetensors"));
+  ASSERT_EQ(first.code, 0) << first.text;
+  const Outcome second = program(flags + "--tensors " + path("a.safetensors") + " --out " + path("b.safetensors"));
+  ASSERT_EQ(second.code, 0) << second.text;
+  const SafeTensors a = SafeTensors::read(path("a.safetensors")), b = SafeTensors::read(path("b.safetensors"));
+  EXPECT_EQ(a.tensors().size(), 8u);  // q, k, two weights, cos, sin, two outputs
+  EXPECT_EQ(a.metadata().at("spec"), b.metadata().at("spec"));
+  for (const auto& [name, view] : a.tensors()) {
+    const std::size_t bytes = static_cast<std::size_t>(view.elements()) * size_of(view.dtype);
+    ASSERT_TRUE(b.contains(name)) << name;
+    EXPECT_EQ(std::memcmp(view.data, b.at(name).data, bytes), 0) << name;
+  }
+}
+
+TEST_F(Program, RunReadsAModelConfigAndAPrintedSpec) {
+  const std::string config = file("config.json", R"({"model_type": "qwen3", "num_hidden_layers": 2, "hidden_size": 256,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64, "rms_norm_eps": 1e-6, "rope_theta": 1000000.0})");
+  const Outcome model = program("run --tokens 3 --config " + config + " --layer 1");
+  EXPECT_EQ(model.code, 0) << model.text;
+  EXPECT_TRUE(holds(model.text, "q_out     [3, 4, 64] bf16")) << model.text;
+  const auto start = model.text.find('{');
+  const std::string spec = model.text.substr(start, model.text.find('\n') - start);
+  const Outcome again = program("run --tokens 3 --spec @" + file("spec.json", spec));
+  EXPECT_EQ(again.code, 0) << again.text;
+  EXPECT_TRUE(holds(again.text, "spec      " + spec + "\n")) << again.text;
+}
+
+TEST_F(Program, CheckPrintsALineForEachBackend) {
+  const Outcome check = program("check --specs 12");
+  EXPECT_EQ(check.code, 0) << check.text;
+  for (CpuTarget target : cpu_targets()) {
+    EXPECT_TRUE(holds(check.text, "cpu:" + std::string(name_of(target)))) << check.text;
+  }
+  EXPECT_TRUE(holds(check.text, " 0 bits differ from the reference\n")) << check.text;
+}
+
+TEST_F(Program, CheckRunsGoldenFiles) {
+  fs::copy(ROPELINE_TESTS_DIR "/golden/qwen3.safetensors", path("qwen3.safetensors"));
+  fs::copy(ROPELINE_TESTS_DIR "/golden/phi.safetensors", path("phi.safetensors"));
+  const Outcome check = program("check --target scalar --golden " + path(""));
+  EXPECT_EQ(check.code, 0) << check.text;
+  EXPECT_TRUE(holds(check.text, " values of 1 model families, 0 bits differ\n")) << check.text;
+  EXPECT_TRUE(holds(check.text, "  phi d64: q k: q.norm: center (LayerNorm) is not run by this version\n"))
+      << check.text;
+}
+
+// A file whose outputs were tampered with must fail, or the golden run could not be trusted.
+TEST_F(Program, CheckFailsOnAWrongRecording) {
+  const SafeTensors good = SafeTensors::read(ROPELINE_TESTS_DIR "/golden/qwen3_moe.safetensors");
+  auto* values = static_cast<std::uint16_t*>(good.at("attn.bf16.small.q_out").data);  // a private mapping
+  values[300] ^= 0x0008;
+  write_safetensors(path("bad.safetensors"), good.tensors(), good.metadata());
+  const Outcome check = program("check --target scalar --golden " + path(""));
+  EXPECT_EQ(check.code, 1) << check.text;
+  EXPECT_TRUE(holds(check.text, "FAULT qwen3_moe: cos and sin rows: bf16 8 ulp away, 2 are allowed: attn.bf16.small"))
+      << check.text;
+}
+
+struct Mistake {
+  const char* arguments;
+  int code;
+  const char* text;
+};
+
+class ProgramMistake : public testing::TestWithParam<Mistake> {};
+
+TEST_P(ProgramMistake, IsNamed) {
+  const Outcome outcome = program(GetParam().arguments);
+  EXPECT_EQ(outcome.code, GetParam().code) << outcome.text;
+  EXPECT_TRUE(holds(outcome.text, GetParam().text)) << outcome.text;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ProgramMistake,
+    testing::Values(
+        Mistake{"", 2, "Usage: ropeline"}, Mistake{"walk", 2, "walk"},
+        Mistake{"run --head-dim 130 --q 1", 2, "ropeline: head_dim: 130 must be a multiple of 8 from 16 to 512\n"},
+        Mistake{"run", 2, "ropeline: spec: no stream has heads; give q, k or v at least one\n"},
+        Mistake{"run --q 1 --rotary-dim 130", 2, "ropeline: q.rope: rotary_dim 130 exceeds head_dim 128\n"},
+        Mistake{"run --q 1 --style circular", 2, "ropeline: --style: circular is not neox or interleaved\n"},
+        Mistake{"run --q 1 --rounding Zr", 2, "Z"},
+        Mistake{"run --q 1 --dtype int4", 2, "ropeline: --dtype: int4 is not bf16, fp16 or fp32\n"},
+        Mistake{"run --q 1 --target mmx", 2, "mmx"},
+        Mistake{"run --q 1 --tensors nowhere.safetensors", 3,
+                "ropeline: nowhere.safetensors: cannot open: No such file"},
+        Mistake{"run --config nowhere.json", 3, "ropeline: nowhere.json: cannot be read\n"},
+        Mistake{R"(run --spec '{"head_dim": 64, "q": {"heads": 1, "steps": [{"clamp": {"bound": 1}}]}}')", 3,
+                "ropeline: q.clamp is not run by this version\n"},
+        Mistake{R"(run --spec '{"head_size": 64}')", 2, "head_size"},
+        Mistake{"check --golden nowhere", 3, "ropeline: nowhere: No such file or directory\n"},
+        Mistake{"check --time", 2, "--golden"}));
+
+}  // namespace
+}  // namespace ropeline::tools
