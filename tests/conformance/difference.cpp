@@ -101,6 +101,13 @@ std::string untouched_difference(const Call& expected, const Call& got) {
 
 }  // namespace
 
+bool same_bytes(const Call& a, const Call& b) {
+  const auto as = a.memory.blocks(), bs = b.memory.blocks();
+  for (std::size_t i = 0; i < as.size(); ++i)
+    if (std::memcmp(as[i].data, bs[i].data, as[i].size) != 0) return false;
+  return as.size() == bs.size();
+}
+
 std::string difference(const Call& expected, const Call& got) {
   std::string text;
   const auto want = written(expected), have = written(got);

@@ -11,4 +11,7 @@ namespace ropeline::conformance {
 /// values and their distance in units of the last place, how many differ, the spec and the origin of the call.
 std::string difference(const Call& expected, const Call& got);
 
+/// Whether the two memories hold the same bytes, outputs and NaNs included.
+bool same_bytes(const Call& a, const Call& b);
+
 }  // namespace ropeline::conformance

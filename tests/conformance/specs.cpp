@@ -14,7 +14,7 @@ std::vector<double> factors(int count, double growth) {
 
 std::vector<float> explicit_frequencies(int count) {
   std::vector<float> all;
-  for (int i = 0; i < count; ++i) all.push_back(static_cast<float>(std::exp(-0.2 * i)));
+  for (int i = 0; i < count; ++i) all.push_back(static_cast<float>((i % 5 == 4 ? -1 : 1) * std::exp(-0.2 * i)));
   return all;
 }
 
