@@ -28,6 +28,16 @@ std::ostream& operator<<(std::ostream& out, Shape shape) {
   return out << "]";
 }
 
+struct Strides {
+  const TensorView& view;
+};
+
+std::ostream& operator<<(std::ostream& out, Strides strides) {
+  out << "[";
+  for (int i = 0; i < strides.view.rank; ++i) out << (i ? ", " : "") << strides.view.strides[i];
+  return out << "]";
+}
+
 struct On {
   Device device;
 };
@@ -188,8 +198,10 @@ void check_angles(const Call& call, const Args& args) {
   }
   check_rows(call, "cos", args.cos, *rows);
   check_rows(call, "sin", args.sin, *rows);
-  require(args.cos.rank == args.sin.rank && args.cos.shape == args.sin.shape && args.cos.strides == args.sin.strides,
-          "sin: shape ", Shape{args.sin}, " and strides must equal those of cos, shape ", Shape{args.cos});
+  require(args.cos.rank == args.sin.rank && args.cos.shape == args.sin.shape, "sin: shape ", Shape{args.sin},
+          " must equal that of cos, ", Shape{args.cos});
+  require(args.cos.strides == args.sin.strides, "sin: strides ", Strides{args.sin}, " must equal those of cos, ",
+          Strides{args.cos});
 }
 
 void refuse_unused(const Args& args) {
@@ -218,7 +230,8 @@ void check_aliasing(const Spec& spec, const Args& args) {
     if (stream.spec.heads == 0) continue;
     const TensorView& out = stream.written();
     const char* name = stream.written_name();
-    require(!overlaps_itself(out), name, ": strides of shape ", Shape{out}, " make elements overlap");
+    require(!overlaps_itself(out), name, ": strides ", Strides{out}, " of shape ", Shape{out},
+            " make elements overlap");
     if (!same_place(out, stream.in)) check_apart(name, out, stream.name, stream.in);
     for (const Stream& other : all) {
       if (&other != &stream)

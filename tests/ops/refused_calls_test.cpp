@@ -27,7 +27,7 @@ Call good(Angles angles, std::int64_t batches) {
 void expect_refused(const Call& call, const Bad& bad) {
   Call got = call;
   bad.spoil(got.args);
-  const Plan plan = prepare(call.spec, Device::cpu());
+  const Plan plan = prepare(call.spec, Device::cpu(CpuTarget::scalar));
   try {
     plan.run(got.args);
     ADD_FAILURE() << "accepted";
@@ -55,25 +55,26 @@ void shift(TensorView& view, int bytes) { view.data = static_cast<char*>(view.da
 
 INSTANTIATE_TEST_SUITE_P(
     Streams, RefusedCalls,
-    testing::Values(
-        Bad{"q: missing, the spec has 4 heads", [](Args& a) { a.q = {}; }},
-        Bad{"k: missing, the spec has 2 heads", [](Args& a) { a.k = {}; }},
-        Bad{"q: rank 2 must be 3 [T, H, D] or 4 [B, T, H, D]", [](Args& a) { a.q.rank = 2; }},
-        Bad{"q: 3 heads in shape [3, 3, 64], the spec has 4", [](Args& a) { shorten(a.q, 1); }},
-        Bad{"q_out: 3 heads in shape [3, 3, 64], the spec has 4", [](Args& a) { shorten(a.q_out, 1); }},
-        Bad{"k: head_dim 63 in shape [3, 2, 63], the spec has 64", [](Args& a) { shorten(a.k, 2); }},
-        Bad{"k: shape [2, 2, 64] must have 1 batches and 3 tokens", [](Args& a) { shorten(a.k, 0); }},
-        Bad{"q: dtype fp16 differs from the spec's bf16", [](Args& a) { a.q.dtype = DType::fp16; }},
-        Bad{"k_out: dtype fp32 differs from the spec's bf16", [](Args& a) { a.k_out.dtype = DType::fp32; }},
-        Bad{"q: is on cuda:0, the plan runs on cpu", [](Args& a) { a.q.device = Device::cuda(); }},
-        Bad{"q: null data for shape [3, 4, 64]", [](Args& a) { a.q.data = nullptr; }},
-        Bad{"q: stride 2 of the last dimension must be 1", [](Args& a) { a.q.strides[2] = 2; }},
-        Bad{"q: base is aligned to 2 bytes, the spec's alignment is 16", [](Args& a) { shift(a.q, 2); }},
-        Bad{"k_out: base is aligned to 8 bytes, the spec's alignment is 16", [](Args& a) { shift(a.k_out, 8); }},
-        Bad{"q: stride 63 (126 bytes) of dimension 1 is not a multiple of the spec's alignment 16",
-            [](Args& a) { a.q.strides[1] = 63; }},
-        Bad{"v: given, but the spec has no such heads", [](Args& a) { a.v = a.q; }},
-        Bad{"q_out: strides of shape [3, 4, 64] make elements overlap", [](Args& a) { a.q_out.strides[0] = 0; }}));
+    testing::Values(Bad{"q: missing, the spec has 4 heads", [](Args& a) { a.q = {}; }},
+                    Bad{"k: missing, the spec has 2 heads", [](Args& a) { a.k = {}; }},
+                    Bad{"q: rank 2 must be 3 [T, H, D] or 4 [B, T, H, D]", [](Args& a) { a.q.rank = 2; }},
+                    Bad{"q: 3 heads in shape [3, 3, 64], the spec has 4", [](Args& a) { shorten(a.q, 1); }},
+                    Bad{"q_out: 3 heads in shape [3, 3, 64], the spec has 4", [](Args& a) { shorten(a.q_out, 1); }},
+                    Bad{"k: head_dim 63 in shape [3, 2, 63], the spec has 64", [](Args& a) { shorten(a.k, 2); }},
+                    Bad{"k: shape [2, 2, 64] must have 1 batches and 3 tokens", [](Args& a) { shorten(a.k, 0); }},
+                    Bad{"q: dtype fp16 differs from the spec's bf16", [](Args& a) { a.q.dtype = DType::fp16; }},
+                    Bad{"k_out: dtype fp32 differs from the spec's bf16", [](Args& a) { a.k_out.dtype = DType::fp32; }},
+                    Bad{"q: is on cuda:0, the plan runs on cpu:scalar", [](Args& a) { a.q.device = Device::cuda(); }},
+                    Bad{"q: null data for shape [3, 4, 64]", [](Args& a) { a.q.data = nullptr; }},
+                    Bad{"q: stride 2 of the last dimension must be 1", [](Args& a) { a.q.strides[2] = 2; }},
+                    Bad{"q: base is aligned to 2 bytes, the spec's alignment is 16", [](Args& a) { shift(a.q, 2); }},
+                    Bad{"k_out: base is aligned to 8 bytes, the spec's alignment is 16",
+                        [](Args& a) { shift(a.k_out, 8); }},
+                    Bad{"q: stride 63 (126 bytes) of dimension 1 is not a multiple of the spec's alignment 16",
+                        [](Args& a) { a.q.strides[1] = 63; }},
+                    Bad{"v: given, but the spec has no such heads", [](Args& a) { a.v = a.q; }},
+                    Bad{"q_out: strides [0, 64, 1] of shape [3, 4, 64] make elements overlap",
+                        [](Args& a) { a.q_out.strides[0] = 0; }}));
 
 INSTANTIATE_TEST_SUITE_P(
     Weights, RefusedCalls,
@@ -126,7 +127,7 @@ INSTANTIATE_TEST_SUITE_P(Tables, RefusedRows,
                                          Bad{"sin: missing, the rope reads rows of it", [](Args& a) { a.sin = {}; }},
                                          Bad{"cos: shape [3, 47] must be [3, 48]", [](Args& a) { shorten(a.cos, 1); }},
                                          Bad{"sin: shape [2, 48] must be [3, 48]", [](Args& a) { shorten(a.sin, 0); }},
-                                         Bad{"sin: shape [3, 48] and strides must equal those of cos, shape [3, 48]",
+                                         Bad{"sin: strides [64, 1] must equal those of cos, [48, 1]",
                                              [](Args& a) { a.sin.strides[0] = 64; }},
                                          Bad{"positions: given, but no stream makes angles from them",
                                              [](Args& a) { a.positions = a.q_weight; }}));
