@@ -6,7 +6,8 @@
 
 Needs this repository's build tools, and torch and transformers in this Python. It builds qk_norm_rope_bench unless
 --program names one. Every case is measured in turn by all contestants, the C++ program before and after PyTorch, so
-that a machine that speeds up or slows down does so for all. Writes bench/results/cpu-<cpu>-<date>.json, .md, .svg and .png.
+that a machine that speeds up or slows down does so for all.
+Writes bench/results/cpu-<cpu>-<date>.json, .md, .svg and .png.
 """
 
 import argparse
