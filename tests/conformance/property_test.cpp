@@ -9,7 +9,7 @@ namespace {
 ROPELINE_CONFORMANCE(Property);
 
 TEST_P(Property, AnyCallOfAnySpecGivesTheReferencesBits) {
-  const int cases = full_sweep() ? 20000 : 1500;
+  const int cases = full_sweep() ? 12000 : 1500;
   for (int i = 0; i < cases; ++i) {
     Random random = random_of(run_seed(), i);
     ASSERT_TRUE(conforms(GetParam(), random_recipe(random))) << "case " << i;

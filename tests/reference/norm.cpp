@@ -46,12 +46,8 @@ float scaled(float x, float inv, const Norm& norm, const float* w, const float* 
       else if (w)
         y = y * *w;
       return norm.rounding == NormRounding::end ? R(y) : y;
-    case NormRounding::inner:
-      y = R(x * inv);
-      return w ? R(*w * y) : y;
-    case NormRounding::factor:
-      y = R(x * R(inv));
-      return w ? R(*w * y) : y;
+    case NormRounding::inner: y = R(x * inv); return w ? R(*w * y) : y;
+    case NormRounding::factor: y = R(x * R(inv)); return w ? R(*w * y) : y;
   }
   return y;
 }
