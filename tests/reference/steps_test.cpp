@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <numeric>
 
+#include "kernels/shared/numbers.h"
 #include "reference/angles.h"
 #include "reference/element.h"
 #include "reference/norm.h"
@@ -54,8 +54,7 @@ void for_each_element(const Visit& visit) {
 
 TEST(InverseRoot, IsTheNearestNumber) {
   for (std::uint32_t bits = 1; bits < 0x7f800000u; bits += 104729) {
-    float a;
-    std::memcpy(&a, &bits, sizeof a);
+    const float a = float_of(bits);
     const long double exact = 1 / std::sqrt(static_cast<long double>(a));
     const float got = inverse_root(a);
     const auto error = [&](float y) { return std::abs(static_cast<long double>(y) - exact); };
@@ -136,13 +135,14 @@ float normed(NormRounding rounding, float x, float w) {
 }
 
 TEST(ReferenceNorm, RoundsWhereItsModeSays) {
-  const float third = inverse_root(9), x = 1.0078125f, w = 1.0078125f;  // one bf16 step above 1
+  const float third = inverse_root(9), x = 1.0625f, w = 1.0625f;  // where the modes differ
   const auto R = [](float v) { return round_to(DType::bf16, v); };
   EXPECT_EQ(normed(NormRounding::none, x, w), x * third * w);
   EXPECT_EQ(normed(NormRounding::end, x, w), R(x * third * w));
   EXPECT_EQ(normed(NormRounding::inner, x, w), R(w * R(x * third)));
   EXPECT_EQ(normed(NormRounding::factor, x, w), R(w * R(x * R(third))));
   EXPECT_NE(normed(NormRounding::end, x, w), normed(NormRounding::inner, x, w));
+  EXPECT_NE(normed(NormRounding::factor, x, w), normed(NormRounding::inner, x, w));
   EXPECT_NE(normed(NormRounding::none, x, w), normed(NormRounding::end, x, w));
 }
 
@@ -256,11 +256,7 @@ TEST(ReferenceSteps, ARopeBeforeARoundingStepIsRounded) {
   const Rope rope = Rope::neox(Frequencies::theta(1e4, kDim));
   Norm norm = RmsNorm{.weight = WeightShape::none};
   std::vector<std::uint16_t> x, out[3] = {std::vector<std::uint16_t>(kDim), out[0], out[0]};
-  for (float v : numbers(kDim, 0.9f)) {
-    std::uint32_t bits;
-    std::memcpy(&bits, &v, sizeof bits);
-    x.push_back(static_cast<std::uint16_t>(bits >> 16));
-  }
+  for (float v : numbers(kDim, 0.9f)) x.push_back(fp32_to_bf16(v));
   std::int64_t position = 3;
   const auto run_steps = [&](std::vector<Step> steps, const void* in, void* to) {
     Spec spec;

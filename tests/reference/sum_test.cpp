@@ -36,7 +36,7 @@ constexpr float kBig = 0x1p24f;  // from here on a 1 is lost
 TEST(Tree, AddsNeighboursFirst) {
   EXPECT_EQ(tree({kBig, 1, 1, 0}), kBig);      // (B + 1) + (1 + 0): both ones are lost
   EXPECT_EQ(tree({kBig, 0, 1, 1}), kBig + 2);  // (B + 0) + (1 + 1)
-  EXPECT_EQ(tree({1, kBig, -kBig, 1}), 0);     // (1 + B) + (-B + 1) = B + -(B - 1) rounds to even steps
+  EXPECT_EQ(tree({1, kBig, 1, -kBig}), 1);     // B + -(B - 1); from left to right it would be 0, by halves 2
 }
 
 TEST(Tree, PadsWithZerosAtTheEnd) {
