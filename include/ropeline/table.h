@@ -14,8 +14,7 @@ enum class AngleMode : std::uint8_t {
   fp32_product,  ///< fl(fl(position) * inv_freq) as transformers computes it, then exact range reduction.
 };
 
-/// cos and sin of one position: rotary_dim / 2 values each, times the attention factor, fp32, row-major [P, rotary_dim
-/// / 2].
+/// cos and sin of P positions, times the attention factor: fp32, row-major, P rows of rotary_dim / 2 values each.
 struct CosSinTable {
   std::int64_t positions = 0;
   int rotary_dim = 0;
@@ -23,7 +22,7 @@ struct CosSinTable {
   std::vector<float> sin;
 };
 
-/// The table of the given positions. The caller rounds it to another dtype if that is wanted (`round_to`).
+/// The table of the given positions. The caller rounds it to another dtype if that is wanted.
 /// Throws Error{invalid_argument} for a position outside int32 or malformed frequencies.
 ROPELINE_API CosSinTable cos_sin_table(const Frequencies& frequencies, std::span<const std::int64_t> positions,
                                        AngleMode mode = AngleMode::exact);

@@ -102,6 +102,10 @@ Scaling scaling(const RopeParameters& p, const Config& config, int rotary_dim) {
   throw_unsupported(text(kWhere, ": rope_type ", p.at("rope_type").dump(), " is not one of ", known));
 }
 
+void check(const Frequencies& frequencies) try { angles::check(frequencies); } catch (const Error& error) {
+  throw_invalid(text(kWhere, ": ", error.what()));
+}
+
 void set_default(RopeParameters& p, const char* field, const Json& value) {
   if (!p.contains(field)) p[field] = value;
 }
@@ -127,15 +131,11 @@ void standardize(RopeParameters& p, const Config& config) {
     set_default(p, "original_max_position_embeddings", config.at("max_position_embeddings"));
 }
 
-Frequencies frequencies(const RopeParameters& p, const Config& config, int rotary_dim) try {
-  const Frequencies result =
-      Frequencies::theta(number(p, kWhere, "rope_theta"), rotary_dim, scaling(p, config, rotary_dim));
-  angles::check(result);
-  return result;
-} catch (const Error& error) {
-  const std::string sentence = error.what();
-  if (error.kind() != ErrorKind::invalid_argument || sentence.starts_with(kWhere)) throw;
-  throw_invalid(text(kWhere, ": ", sentence));
+Frequencies frequencies(const RopeParameters& p, const Config& config, int rotary_dim) {
+  const double theta = number(p, kWhere, "rope_theta");
+  const Frequencies frequencies = Frequencies::theta(theta, rotary_dim, scaling(p, config, rotary_dim));
+  check(frequencies);
+  return frequencies;
 }
 
 }  // namespace ropeline::models

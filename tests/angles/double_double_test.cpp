@@ -25,7 +25,7 @@ std::vector<Row> rows(const char* function) {
 
 double distance(DoubleDouble a, DoubleDouble b) { return std::abs((a - b).hi); }
 
-TEST(DoubleDouble, ExpIsRightToTheError0fItsArgumentsReduction) {
+TEST(DoubleDouble, ExpIsRightTo100Bits) {
   for (const Row& row : rows("exp"))
     EXPECT_LE(distance(exp(row.x), row.result), row.result.hi * 0x1p-101 * (1 + std::abs(row.x) / 8)) << row.x;
 }
