@@ -45,13 +45,14 @@ TEST_P(Dims, EveryRotaryDimOfOneHead) {
 }
 
 TEST_P(Dims, HeadCounts) {
-  for (int q = 0; q <= 17; ++q)
-    for (int k : {0, 1, 2, 5}) {
-      if (q + k == 0) continue;
-      Recipe recipe{.spec = spec_of(64, 64, Style::neox, Rounding::fused())};
-      recipe.spec.q.heads = q, recipe.spec.k.heads = k;
-      ASSERT_TRUE(conforms(GetParam(), recipe));
-    }
+  for (int head_dim : {64, 72, 128, 256})
+    for (int q : {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 64})
+      for (int k : {0, 1, 2, 5, 16}) {
+        if (q + k == 0) continue;
+        Recipe recipe{.spec = spec_of(head_dim, 64, Style::neox, Rounding::fused())};
+        recipe.spec.q.heads = q, recipe.spec.k.heads = k;
+        ASSERT_TRUE(conforms(GetParam(), recipe));
+      }
 }
 
 }  // namespace

@@ -106,7 +106,7 @@ Spec random_spec(Random& random) {
   Rope rope;
   rope.style = random.pick({Style::neox, Style::interleaved});
   rope.angles = random_angles(random_rotary_dim(spec.head_dim, random), random);
-  const int q = random.below(9);
+  const int q = random.chance(0.1) ? random.below(40) : random.below(9);
   spec.q = random_stream(q, rope, random);
   spec.k = random_stream(q ? random.below(5) : 1 + random.below(4), rope, random);
   return spec;

@@ -24,6 +24,12 @@ void for_each_row(const TensorView& v, int inner, const Visit& visit) {
   }
 }
 
+/// Any NaN: quiet or signalling, of either sign, with bits in the low half too.
+float any_nan(Random& random) {
+  const auto payload = static_cast<std::uint32_t>(random.bits());
+  return float_of((payload & 0x807fffffu) | 0x7f800000u | 1u << random.below(23));
+}
+
 /// A subnormal number of the dtype, of either sign.
 float subnormal(DType type, Random& random) {
   const auto mantissa = static_cast<std::uint32_t>(random.bits());
@@ -41,7 +47,7 @@ float largest(DType type) {
 float element(int kind, DType type, float magnitude, Random& random) {
   const float sign = random.chance(0.5) ? 1.0f : -1.0f;
   switch (kind) {
-    case 0: return random.chance(0.1) ? std::numeric_limits<float>::quiet_NaN() : random.normal();
+    case 0: return random.chance(0.1) ? any_nan(random) : random.normal();
     case 1: return random.chance(0.1) ? sign * std::numeric_limits<float>::infinity() : random.normal();
     case 2: return sign * 0.0f;
     case 3: return subnormal(type, random);
