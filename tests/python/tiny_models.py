@@ -33,7 +33,7 @@ HEAD_COUNTS = _COMMON["num_attention_heads"], _COMMON["num_key_value_heads"]
 
 
 def build(family, dtype=torch.float32, attention="sdpa", seed=0, **overrides):
-    config = AutoConfig.for_model(family, **_COMMON, **{**FAMILIES.get(family, {}), **overrides})
+    config = AutoConfig.for_model(family, **{**_COMMON, **FAMILIES.get(family, {}), **overrides})
     model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=attention)
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
