@@ -70,7 +70,7 @@ def test_bad_thread_counts_are_value_errors():
 
 @pytest.mark.slow
 def test_a_call_for_one_token_costs_at_most_four_microseconds():
-    """32 q and 4 k heads of 128 in bf16, model rounding, on one thread; a slower machine is measured by torch's add_."""
+    """32 q and 4 k heads of 128 in bf16, model rounding, one thread; torch's add_ measures a slower machine."""
     call = Call(q=32, k=4, head_dim=128, tokens=1, batch=1)
     op, parameters = torch.ops.ropeline.qk_norm_rope_sep_.default, call.parameters()
     one = torch.zeros(1)
