@@ -93,51 +93,48 @@ inline void arrange_weights(const BlockList& list, const float* in, float* out) 
 
 // --- one group -------------------------------------------------------------------------------------------------------
 
+/// One vector of partial sums a row.
 template <class E, int width>
-void group_squares(const BlockList& list, const RowGroup<E>& g, float* partial) {
-  for (int r = 0; r < g.rows; ++r) {
-    const Floats sum = row_squares<E, width>(g.in + r * g.in_stride, list.squares, list.square_count);
-    hn::Store(sum, F(), partial + r * lanes());
+void group_squares(const BlockList& list, const typename E::Raw* in, std::int64_t stride, int rows, float* partial) {
+  for (int r = 0; r < rows; ++r) {
+    hn::Store(row_squares<E, width>(in + r * stride, list.squares, list.square_count), F(), partial + r * lanes());
   }
 }
 
 template <class E, int width = 1>
-void group_squares_of_any_width(const BlockList& list, const RowGroup<E>& g, float* partial) {
+void group_squares_of_any_width(const BlockList& list, const typename E::Raw* in, std::int64_t stride, int rows,
+                                float* partial) {
   if constexpr (width < kMaxBlocks / 2) {
-    if (list.square_count > width) return group_squares_of_any_width<E, 2 * width>(list, g, partial);
+    if (list.square_count > width) {
+      return group_squares_of_any_width<E, 2 * width>(list, in, stride, rows, partial);
+    }
   }
-  group_squares<E, width>(list, g, partial);
+  group_squares<E, width>(list, in, stride, rows, partial);
 }
 
 /// One inverse root a row. `inv` has kSlack floats to spare.
 template <class E>
-void group_inverse_roots(const NormLoop& norm, const BlockList& list, const RowGroup<E>& g, float* inv) {
+void group_inverse_roots(const NormLoop& norm, const BlockList& list, const typename E::Raw* in, std::int64_t stride,
+                         int rows, float* inv) {
   HWY_ALIGN float partial[kGroupRows * kMaxLanes];
-  group_squares_of_any_width(list, g, partial);
-  merge_rows(g.rows, partial, inv);
-  inverse_roots(g.rows, norm.unit, norm.eps, inv);
+  group_squares_of_any_width<E>(list, in, stride, rows, partial);
+  merge_rows(rows, partial, inv);
+  inverse_roots(rows, norm.unit, norm.eps, inv);
   if (norm.rounding != NormRounding::factor) return;
-  for (int i = 0; i < g.rows; i += lanes()) {
+  for (int i = 0; i < rows; i += lanes()) {
     hn::StoreU(Elements<E>::round(hn::LoadU(F(), inv + i)), F(), inv + i);
   }
 }
 
 template <class E>
-using GroupLoop = void (*)(const NormLoop& norm, const BlockList& list, RowGroup<E> group);
+using GroupLoop = void (*)(const BlockList& list, const RowGroup<E>& group);
 
-template <class E, NormForm norm_form, RopeForm rope_form>
-void run_group(const NormLoop& norm, const BlockList& list, RowGroup<E> g) {
-  float inv[kGroupRows + kSlack];
-  if constexpr (norm_form != NormForm::absent) group_inverse_roots(norm, list, g, inv);
-  g.inv = inv;
-  for (int i = 0; i < list.pair_count; ++i) {
-    run_neox_pair<E, norm_form, rope_form>(g, list.pairs[i].at, list.pairs[i].angle);
-  }
-  for (int i = 0; i < list.rotated_count; ++i) {
-    run_block<E, norm_form, rope_form>(g, list.rotated[i].at, list.rotated[i].angle);
-  }
-  if constexpr (norm_form != NormForm::absent) {
-    for (int i = 0; i < list.plain_count; ++i) run_block<E, norm_form, RopeForm::absent>(g, list.plain[i], 0);
+template <class E, NormForm norm, RopeForm rope>
+void run_group(const BlockList& list, const RowGroup<E>& g) {
+  for (int i = 0; i < list.pair_count; ++i) run_neox_pair<E, norm, rope>(g, list.pairs[i].at, list.pairs[i].angle);
+  for (int i = 0; i < list.rotated_count; ++i) run_block<E, norm, rope>(g, list.rotated[i].at, list.rotated[i].angle);
+  if constexpr (norm != NormForm::absent) {
+    for (int i = 0; i < list.plain_count; ++i) run_block<E, norm, RopeForm::absent>(g, list.plain[i], 0);
   }
 }
 

@@ -61,7 +61,13 @@ class Stream {
     if (blocks_.pair_count > 0) angles_->needs_arranged = true;
   }
 
-  void run(TokenIndex at) const {
+  /// The sums and roots of the token's first group. They take long to arrive, and what comes next, the token's angles
+  /// and the other stream's sums, does not wait for them.
+  void start(TokenIndex at) {
+    if (group_loop_ && loop_.has_norm) take_roots(input_of<Raw>(params_, at), rows_from(0));
+  }
+
+  void finish(TokenIndex at) {
     if (loop_.heads == 0) return;
     const Raw* in = input_of<Raw>(params_, at);
     Raw* out = output_of<Raw>(params_, at);
@@ -73,21 +79,29 @@ class Stream {
   }
 
  private:
-  void run_groups(const Raw* in, Raw* out) const {
+  int rows_from(int head) const { return std::min(kGroupRows, loop_.heads - head); }
+
+  void take_roots(const Raw* in, int rows) { group_inverse_roots<E>(loop_.norm, blocks_, in, params_.in_head, rows, inv_); }
+
+  void run_groups(const Raw* in, Raw* out) {
     if (!loop_.has_norm && in != out) copy_rest(in, out);
-    const bool arranged = blocks_.pair_count > 0;
     for (int h = 0; h < loop_.heads; h += kGroupRows) {
-      group_loop_(loop_.norm, blocks_,
-                  {.in = in + h * params_.in_head,
-                   .out = out + h * params_.out_head,
-                   .in_stride = params_.in_head,
-                   .out_stride = params_.out_head,
-                   .rows = std::min(kGroupRows, loop_.heads - h),
-                   .inv = nullptr,
-                   .weight = arranged_weights_,
-                   .cos = arranged ? angles_->arranged_cos : angles_->values.cos,
-                   .sin = arranged ? angles_->arranged_sin : angles_->values.sin});
+      if (h > 0 && loop_.has_norm) take_roots(in + h * params_.in_head, rows_from(h));
+      group_loop_(blocks_, group(in + h * params_.in_head, out + h * params_.out_head, rows_from(h)));
     }
+  }
+
+  RowGroup<E> group(const Raw* in, Raw* out, int rows) const {
+    const bool arranged = blocks_.pair_count > 0;
+    return {.in = in,
+            .out = out,
+            .in_stride = params_.in_head,
+            .out_stride = params_.out_head,
+            .rows = rows,
+            .inv = inv_,
+            .weight = arranged_weights_,
+            .cos = arranged ? angles_->arranged_cos : angles_->values.cos,
+            .sin = arranged ? angles_->arranged_sin : angles_->values.sin};
   }
 
   /// What lies outside the rotated slice.
@@ -107,6 +121,7 @@ class Stream {
   CurrentAngles* angles_;
   GroupLoop<E> group_loop_ = nullptr;
   BlockList blocks_;
+  alignas(64) float inv_[kGroupRows + kSlack];
   alignas(64) float weights_[kMaxDim + kSlack];
   alignas(64) float arranged_weights_[kMaxDim + kSlack];
 };
@@ -114,12 +129,14 @@ class Stream {
 template <class E>
 void run_tokens(const Lowered& op, const QkNormRopeParams& params, std::int64_t begin, std::int64_t end) {
   CurrentAngles angles[2];
-  const Stream<E> q(op, op.q, params.q, angles), k(op, op.k, params.k, angles);
+  Stream<E> q(op, op.q, params.q, angles), k(op, op.k, params.k, angles);
   for (std::int64_t i = begin; i < end; ++i) {
     const TokenIndex at{i / params.tokens, i % params.tokens};
+    q.start(at);
+    k.start(at);
     for (std::size_t a = 0; a < op.angles.size(); ++a) next_angles<E>(op, op.angles[a], params, at, angles[a]);
-    q.run(at);
-    k.run(at);
+    q.finish(at);
+    k.finish(at);
   }
 }
 
