@@ -53,16 +53,35 @@ struct Blocks<Bf16> {
   /// Both vectors are rounded at once, in 16-bit lanes: `upper` holds the halves that stay, `lower` those that decide.
   /// Rounding is up when the lower half is above a half unit, or at one and the upper is odd (which sets its bit 0).
   static HWY_INLINE void store(Floats even, Floats odd, std::uint16_t* p) {
-    const auto as16 = [](Words w) HWY_ATTR { return hn::BitCast(D16(), w); };
-    const auto upper = hn::OddEven(as16(bits(odd)), as16(hn::ShiftRight<16>(bits(even))));
-    const auto lower = hn::OddEven(as16(hn::ShiftLeft<16>(bits(odd))), as16(bits(even)));
-    const auto sticky = hn::OrAnd(lower, upper, hn::Set(D16(), 1));
-    hn::StoreU(add_carry(upper, sticky), D16(), p);
+    const Halves upper = upper_halves(bits(even), bits(odd)), lower = lower_halves(bits(even), bits(odd));
+    const Halves sticky = hn::OrAnd(lower, upper, hn::Set(D16(), 1));
+    hn::StoreU(add_where_above_half(upper, sticky), D16(), p);
   }
 
  private:
   using Halves = hn::Vec<D16>;
-  static HWY_INLINE Halves add_carry(Halves upper, Halves sticky) {
+  static HWY_INLINE Halves halves(Words w) { return hn::BitCast(D16(), w); }
+
+#if HWY_TARGET == HWY_AVX3
+  /// A byte shuffle under a mask does it in one instruction: the same one exchanges the halves of each word, and only
+  /// the half that is wanted is taken from it.
+  static HWY_INLINE __m512i exchange() { return _mm512_set4_epi32(0x0d0c0f0e, 0x09080b0a, 0x05040706, 0x01000302); }
+  static HWY_INLINE Halves upper_halves(Words even, Words odd) {
+    return Halves{_mm512_mask_shuffle_epi8(odd.raw, 0x3333333333333333u, even.raw, exchange())};
+  }
+  static HWY_INLINE Halves lower_halves(Words even, Words odd) {
+    return Halves{_mm512_mask_shuffle_epi8(even.raw, 0xccccccccccccccccu, odd.raw, exchange())};
+  }
+#else
+  static HWY_INLINE Halves upper_halves(Words even, Words odd) {
+    return hn::OddEven(halves(odd), halves(hn::ShiftRight<16>(even)));
+  }
+  static HWY_INLINE Halves lower_halves(Words even, Words odd) {
+    return hn::OddEven(halves(hn::ShiftLeft<16>(odd)), halves(even));
+  }
+#endif
+
+  static HWY_INLINE Halves add_where_above_half(Halves upper, Halves sticky) {
 #if HWY_TARGET == HWY_AVX3
     const auto up = hn::Gt(sticky, hn::Set(D16(), 0x8000));
     return hn::IfThenElse(up, hn::Add(upper, hn::Set(D16(), 1)), upper);

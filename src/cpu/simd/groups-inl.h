@@ -32,6 +32,19 @@ struct RowGroup {
   const float* sin;
 };
 
+/// Goes down a column of the group. A copy of the group's fields, since stores of elements may alias anything.
+template <class E>
+struct RowWalk {
+  RowWalk(const RowGroup<E>& g, int at)
+      : in(g.in + at), out(g.out + at), inv(g.inv), in_stride(g.in_stride), out_stride(g.out_stride) {}
+  HWY_INLINE void next() { in += in_stride, out += out_stride, ++inv; }
+
+  const typename E::Raw* in;
+  typename E::Raw* out;
+  const float* inv;
+  std::int64_t in_stride, out_stride;
+};
+
 template <class E, NormForm form>
 HWY_INLINE Floats normalise_lanes(Floats x, Floats inv, Floats weight) {
   using R = Elements<E>;
@@ -66,21 +79,21 @@ void run_neox_pair(const RowGroup<E>& g, BlockPair at, int angle) {
   const Floats sin_even = load(g.sin + angle), sin_odd = load(g.sin + angle + n);
   const Floats w_lo_even = load_weight(at.lo), w_lo_odd = load_weight(at.lo + n);
   const Floats w_hi_even = load_weight(at.hi), w_hi_odd = load_weight(at.hi + n);
-  for (int r = 0; r < g.rows; ++r) {
-    const typename E::Raw* in = g.in + r * g.in_stride;
-    typename E::Raw* out = g.out + r * g.out_stride;
-    const Floats inv = hn::Set(F(), g.inv[r]);
+  RowWalk<E> row(g, at.lo);
+  const std::int64_t to_hi = at.hi - at.lo;
+  for (int rows = g.rows; rows > 0; --rows, row.next()) {
+    const Floats inv = hn::Set(F(), *row.inv);
     Floats lo_even, lo_odd, hi_even, hi_odd;
-    Blocks<E>::load(in + at.lo, lo_even, lo_odd);
-    Blocks<E>::load(in + at.hi, hi_even, hi_odd);
+    Blocks<E>::load(row.in, lo_even, lo_odd);
+    Blocks<E>::load(row.in + to_hi, hi_even, hi_odd);
     lo_even = normalise_lanes<E, norm>(lo_even, inv, w_lo_even);
     hi_even = normalise_lanes<E, norm>(hi_even, inv, w_hi_even);
     rotate_lanes<E, rope>(lo_even, hi_even, cos_even, sin_even);
     lo_odd = normalise_lanes<E, norm>(lo_odd, inv, w_lo_odd);
     hi_odd = normalise_lanes<E, norm>(hi_odd, inv, w_hi_odd);
     rotate_lanes<E, rope>(lo_odd, hi_odd, cos_odd, sin_odd);
-    Blocks<E>::store(lo_even, lo_odd, out + at.lo);
-    Blocks<E>::store(hi_even, hi_odd, out + at.hi);
+    Blocks<E>::store(lo_even, lo_odd, row.out);
+    Blocks<E>::store(hi_even, hi_odd, row.out + to_hi);
   }
 }
 
@@ -90,14 +103,15 @@ void run_block(const RowGroup<E>& g, int at, int angle) {
   const int n = lanes();
   const Floats cos = hn::LoadU(F(), g.cos + angle), sin = hn::LoadU(F(), g.sin + angle);
   const Floats w_even = hn::LoadU(F(), g.weight + at), w_odd = hn::LoadU(F(), g.weight + at + n);
-  for (int r = 0; r < g.rows; ++r) {
-    const Floats inv = hn::Set(F(), g.inv[r]);
+  RowWalk<E> row(g, at);
+  for (int rows = g.rows; rows > 0; --rows, row.next()) {
+    const Floats inv = hn::Set(F(), *row.inv);
     Floats even, odd;
-    Blocks<E>::load(g.in + r * g.in_stride + at, even, odd);
+    Blocks<E>::load(row.in, even, odd);
     even = normalise_lanes<E, norm>(even, inv, w_even);
     odd = normalise_lanes<E, norm>(odd, inv, w_odd);
     rotate_lanes<E, rope>(even, odd, cos, sin);
-    Blocks<E>::store(even, odd, g.out + r * g.out_stride + at);
+    Blocks<E>::store(even, odd, row.out);
   }
 }
 

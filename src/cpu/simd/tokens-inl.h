@@ -81,7 +81,9 @@ class Stream {
  private:
   int rows_from(int head) const { return std::min(kGroupRows, loop_.heads - head); }
 
-  void take_roots(const Raw* in, int rows) { group_inverse_roots<E>(loop_.norm, blocks_, in, params_.in_head, rows, inv_); }
+  void take_roots(const Raw* in, int rows) {
+    group_inverse_roots<E>(loop_.norm, blocks_, in, params_.in_head, rows, inv_);
+  }
 
   void run_groups(const Raw* in, Raw* out) {
     if (!loop_.has_norm && in != out) copy_rest(in, out);

@@ -12,8 +12,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace ropeline::cpu::HWY_NAMESPACE {
 
-/// Heads that are summed together. Their roots take some two hundred cycles from the last load to the first result, so a
-/// group is all heads of a token, but for models that have more than this.
+/// Heads that are summed together. Their roots take some two hundred cycles from the last load to the first result, so
+/// a group is all heads of a token, but for models that have more than this.
 inline constexpr int kGroupRows = 128;
 
 /// One level of the tree over the neighbours of `lo`, then those of `hi`.
