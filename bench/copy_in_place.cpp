@@ -2,7 +2,8 @@
 
 #include <cstdint>
 
-#if defined(__x86_64__)
+// Sanitizers do not survive the choice among clones, which happens before they are set up.
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define EVERY_WIDTH __attribute__((target_clones("avx512f", "avx2", "default"), noinline))
 #else
 #define EVERY_WIDTH __attribute__((noinline))

@@ -19,14 +19,14 @@ namespace ropeline {
 ///
 /// Aliasing: an output equals its input exactly (base, strides) or shares no byte with any other tensor of the call.
 struct Args {
-  TensorView q, k, v;                       ///< activation dtype; read, and written when no output is given
-  TensorView q_out, k_out, v_out;           ///< absent = in place
-  TensorView q_weight, k_weight, v_weight;  ///< [D], weight dtype, unit stride
-  TensorView q_bias, k_bias, v_bias;        ///< as the weights
-  TensorView q_scale, k_scale, v_scale;     ///< [T or 1, H or 1, D or 1], fp32
-  TensorView positions;                     ///< [T] or [B, T]; needed for Frequencies and CosSinCache
-  TensorView cos_sin_cache;                 ///< [P, RD], table dtype, unit stride in RD
-  TensorView cos, sin;  ///< rows: [T, RD/2 or RD] or [B, T, ...], table dtype, unit stride, equal strides
+  TensorView q = {}, k = {}, v = {};              ///< activation dtype; read, and written when no output is given
+  TensorView q_out = {}, k_out = {}, v_out = {};  ///< absent = in place
+  TensorView q_weight = {}, k_weight = {}, v_weight = {};  ///< [D], weight dtype, unit stride
+  TensorView q_bias = {}, k_bias = {}, v_bias = {};        ///< as the weights
+  TensorView q_scale = {}, k_scale = {}, v_scale = {};     ///< [T or 1, H or 1, D or 1], fp32
+  TensorView positions = {};                               ///< [T] or [B, T]; needed for Frequencies and CosSinCache
+  TensorView cos_sin_cache = {};                           ///< [P, RD], table dtype, unit stride in RD
+  TensorView cos = {}, sin = {};  ///< rows: [T, RD/2 or RD] or [B, T, ...], table dtype, unit stride, equal strides
 };
 
 /// An answer with a reason. True means yes; otherwise `reason` names the field and why.

@@ -193,7 +193,7 @@ struct StreamSpec {
 /// Everything that is fixed for a layer. `supports` says whether a device runs it, `prepare` makes a plan of it.
 struct ROPELINE_API Spec {
   int head_dim = 0;  ///< a multiple of 8 from 16 to 512
-  StreamSpec q, k, v;
+  StreamSpec q = {}, k = {}, v = {};
   DType activation = DType::bf16;  ///< inputs and outputs: fp32, fp16, bf16
   DType weight = DType::bf16;      ///< norm weights: the activation dtype or fp32
   DType table = DType::fp32;       ///< cos and sin, or the cos_sin_cache: fp32, fp16, bf16

@@ -1,5 +1,5 @@
 # cmake -DWAY=find_package|add_subdirectory -DSOURCE= -DBUILD= ... -P consume.cmake
-set(work ${BUILD}/consumer_${WAY})
+set(work ${BUILD}-consumer-${WAY})  # beside the build: as deep as it, so that ccache knows the objects
 file(REMOVE_RECURSE ${work})
 
 function(run)
@@ -11,15 +11,14 @@ function(run)
   set(text "${text}" PARENT_SCOPE)
 endfunction()
 
-# Without optimisation: what is tested is how the parts find each other.
 if(WAY STREQUAL "find_package")
   run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${work}/prefix)
 endif()
-run(${CMAKE_COMMAND} -S ${SOURCE}/tests/consumer/${WAY} -B ${work}/build -G ${GENERATOR} -DCMAKE_CXX_COMPILER=${COMPILER}
-  -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER} -DCMAKE_CXX_FLAGS=-O0 -DCMAKE_PREFIX_PATH=${work}/prefix
+run(${CMAKE_COMMAND} -S ${SOURCE}/tests/consumer/${WAY} -B ${work} -G ${GENERATOR} -DCMAKE_CXX_COMPILER=${COMPILER}
+  -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER} -DCMAKE_BUILD_TYPE=${TYPE} -DCMAKE_PREFIX_PATH=${work}/prefix
   -DBUILD_SHARED_LIBS=${SHARED} -DROPELINE_SOURCE=${SOURCE})
-run(${CMAKE_COMMAND} --build ${work}/build)
-run(${work}/build/consumer)
+run(${CMAKE_COMMAND} --build ${work})
+run(${work}/consumer)
 if(NOT text STREQUAL "0.9995 -0.9995\n")
   message(FATAL_ERROR "the consumer printed ${text}")
 endif()

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "bench/copy_in_place.h"
 #include "ropeline/error.h"
 #include "tools/golden/call.h"
 #include "tools/stopwatch.h"
@@ -37,16 +38,6 @@ struct InPlace {
   void call_on(TensorView& view, std::int64_t tokens) { view = memory.emplace_back(repeated(view, tokens)); }
 };
 
-// Reads and writes every byte once, as the op must. Flipping the bits keeps the compiler from leaving it out.
-void copy_in_place(const std::vector<Tensor>& tensors, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    auto* words = tensors[i].as<std::uint64_t>();
-    const std::size_t n = tensors[i].bytes() / sizeof *words;
-    for (std::size_t w = 0; w < n; ++w) words[w] = ~words[w];
-    asm volatile("" : : "r"(words) : "memory");
-  }
-}
-
 LayerTime time_call(const std::string& what, const RecordedCall& recorded, const std::vector<CpuTarget>& targets,
                     std::int64_t tokens) {
   LayerTime time{.what = what, .tokens = tokens, .targets = {}};
@@ -58,7 +49,12 @@ LayerTime time_call(const std::string& what, const RecordedCall& recorded, const
     time.targets[target] = microseconds([&] { plan.run(args); }, 3);
   }
   const InPlace copy(recorded, tokens);
-  time.copy = microseconds([&] { copy_in_place(copy.memory, copy.call.streams.size()); }, 3);
+  time.copy = microseconds(
+      [&] {
+        for (std::size_t i = 0; i < copy.call.streams.size(); ++i)
+          bench::copy_in_place(copy.memory[i].data(), copy.memory[i].bytes());
+      },
+      3);
   return time;
 }
 

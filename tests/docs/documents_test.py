@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Holds the documents to what they show: README's program and its output, the commands of docs/program.md, the tables of
+steps and of environment variables, links, and the length of the reading path."""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+READING_PATH = 300  # lines
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+def run(command, **options):
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def readme_program(a):
+    """The first C++ block compiles without a warning and prints the block below it."""
+    text = (a.root / "README.md").read_text()
+    source, shown = blocks(text, "cpp")[0], blocks(text, "text")[0]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "first.cpp").write_text(source)
+        command = [a.compiler, "-std=c++20", "-Wall", "-Wextra", "-Werror", f"-I{a.root}/include", f"{folder}/first.cpp",
+                   str(a.library), f"-Wl,-rpath,{a.library.parent}", "-o", f"{folder}/first"]
+        done = run(command)
+        if done.returncode:
+            return [f"README.md: its program does not compile:\n{done.stderr}"]
+        printed = run([f"{folder}/first"]).stdout
+    return [] if printed == shown else [f"README.md: shows\n{shown}but its program prints\n{printed}"]
+
+
+def readme_steps(a):
+    """Every step that `ropeline info` refuses is in README, and no step that it runs is said to be refused."""
+    text = (a.root / "README.md").read_text()
+    row = next((line for line in text.splitlines() if line.startswith("| Not in this version")), "")
+    faults = []
+    for line in run([a.program, "info"]).stdout.split("steps on the CPU\n")[1].splitlines():
+        step, answer = re.match(r"  (.*?)\s{2,}(.*)", line).groups()
+        if answer.startswith("no") != (f"{step}" in re.split(r"; |: | \| ", row)):
+            faults.append(f"README.md: the row of refused steps disagrees with `ropeline info` on {step!r}: {answer}")
+    return faults
+
+
+def program_commands(a):
+    """Every indented `ropeline ...` line of docs/program.md runs."""
+    faults = []
+    for line in re.findall(r"^    ropeline (.*)$", (a.root / "docs/program.md").read_text(), re.M):
+        done = run([a.program, *line.split()], cwd=a.root)
+        if done.returncode:
+            faults.append(f"docs/program.md: `ropeline {line}` exits with {done.returncode}: {done.stderr}")
+    return faults
+
+
+def environment_table(a):
+    """docs/environment.md and src/env.h name the same variables of the library; tests name theirs there too."""
+    page = (a.root / "docs/environment.md").read_text()
+    library, tests = [set(re.findall(r"^\| `(ROPELINE_\w+)`", part, re.M)) for part in page.split("Tests read these.")]
+    header = set(re.findall(r"^/// (ROPELINE_\w+):", (a.root / "src/env.h").read_text(), re.M))
+    read = set()
+    for path in (a.root / "tests").rglob("*"):
+        if path.suffix in (".cpp", ".py") and path.name != "documents_test.py":
+            read |= set(re.findall(r"(?:getenv|environ(?:\.get)?)[(\[]\"(ROPELINE_\w+)\"", path.read_text()))
+    faults = [f"docs/environment.md and src/env.h disagree on {name}" for name in sorted(library ^ header)]
+    return faults + [f"docs/environment.md and the tests disagree on {name}" for name in sorted(tests ^ (read - header))]
+
+
+def links(a):
+    """Every relative link of every page leads to a file."""
+    faults = []
+    pages = [p for p in a.root.rglob("*.md") if not {".venv", "build"} & set(p.relative_to(a.root).parts)]
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text()):
+            if not (page.parent / target).exists():
+                faults.append(f"{page.relative_to(a.root)}: a link leads to {target}, which is not there")
+    return faults
+
+
+def reading_path(a):
+    """The files of README's reading path have at most 300 lines together."""
+    section = (a.root / "README.md").read_text().split("## A reading path")[1]
+    files = re.findall(r"^\d+\. \[[^]]*\]\(([^)]+)\)", section, re.M)
+    lines = sum(len((a.root / f).read_text().splitlines()) for f in files)
+    ok = len(files) >= 4 and lines <= READING_PATH
+    return [] if ok else [f"README.md: the reading path is {len(files)} files of {lines} lines"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("root", "library", "program"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--compiler", required=True)
+    a = parser.parse_args()
+    checks = (readme_program, readme_steps, program_commands, environment_table, links, reading_path)
+    faults = [fault for check in checks for fault in check(a)]
+    print("\n".join(faults) or f"{len(checks)} checks of the documents hold")
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
