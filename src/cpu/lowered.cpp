@@ -54,9 +54,9 @@ void read_frequencies(const Frequencies& frequencies, AngleLoop& loop) {
   loop.turns_lo.resize(loop.turns_lo.size() + kSlack);
 }
 
-AngleLoop angles_of(const Rope& rope, DType activation) {
+AngleLoop angles_of(const Rope& rope, const Spec& spec) {
   AngleLoop loop{.pairs = rope.rotary_dim() / 2,
-                 .rounded = rope.table == TableRounding::dtype && activation != DType::fp32,
+                 .rounded = rope.table == TableRounding::dtype && spec.activation != DType::fp32,
                  .inverse = rope.inverse};
   if (const auto* frequencies = std::get_if<Frequencies>(&rope.angles)) {
     read_frequencies(*frequencies, loop);
@@ -66,6 +66,8 @@ AngleLoop angles_of(const Rope& rope, DType activation) {
   } else {
     loop.source = AngleSource::cache;
   }
+  const bool from_bf16 = loop.source != AngleSource::phase && spec.table == DType::bf16;
+  loop.is_bf16 = (loop.rounded && spec.activation == DType::bf16) || from_bf16;
   return loop;
 }
 
@@ -98,7 +100,7 @@ StreamLoop stream_of(const StreamSpec& stream, const Spec& spec, std::vector<Ang
                  .offset = rope->offset,
                  .pairs = rope->rotary_dim() / 2,
                  .products = rope->rounding == RopeRounding::products,
-                 .angles = share(angles, angles_of(*rope, spec.activation))};
+                 .angles = share(angles, angles_of(*rope, spec))};
   }
   return loop;
 }

@@ -37,6 +37,7 @@ struct AngleLoop {
   int pairs = 0;
   bool rounded = false;  // R(cos), R(sin)
   bool inverse = false;  // sin negated
+  bool is_bf16 = false;  // cos and sin are bf16 numbers
   float factor = 1;      // phase only
   std::vector<std::uint32_t> turns_hi =
       {};  // phase only: Turns of each pair, split into two arrays, kSlack zeros behind

@@ -86,8 +86,8 @@ Spec draw_spec(Dice& dice) {
 // --- tensors ---------------------------------------------------------------------------------------------------------
 
 /// Mostly ordinary, now and then at an edge.
-float draw_value(Dice& dice, bool odd) {
-  if (!odd || !dice.one_in(16)) return dice.normal();
+float draw_value(Dice& dice, bool odd, float magnitude) {
+  if (!odd || !dice.one_in(16)) return dice.normal() * magnitude;
   return dice.of({0.0f, -0.0f, 1e-41f, -3e-39f, 1e30f, -2e38f, std::numeric_limits<float>::infinity(),
                   std::bit_cast<float>(0x7fffffffu), std::bit_cast<float>(0xff810001u), 1.00390625f});
 }
@@ -95,10 +95,11 @@ float draw_value(Dice& dice, bool odd) {
 void fill_values(Storage& tensor, Dice& dice, bool odd) {
   const DType type = tensor.view.dtype;
   const std::size_t count = tensor.words.size() * sizeof(tensor.words[0]) / size_of(type);
+  const float magnitude = dice.one_in(4) ? dice.of({0x1p-45f, 0x1p-105f, 0x1p-130f, 0x1p38f, 0x1p70f}) : 1.0f;
   with_element(type, [&](auto e) {
     using E = decltype(e);
     auto* data = reinterpret_cast<typename E::Raw*>(tensor.words.data());
-    for (std::size_t i = 0; i < count; ++i) data[i] = E::narrow(draw_value(dice, odd));
+    for (std::size_t i = 0; i < count; ++i) data[i] = E::narrow(draw_value(dice, odd, magnitude));
   });
 }
 

@@ -12,7 +12,7 @@
 namespace ropeline::cpu {
 namespace {
 
-constexpr int kCases = 1500;
+constexpr int kCases = 600;
 
 /// True for equal bits, and for two NaNs.
 template <class E>

@@ -126,11 +126,11 @@ void group_inverse_roots(const NormLoop& norm, const BlockList& list, const type
   }
 }
 
-template <class E>
-using GroupLoop = void (*)(const BlockList& list, const RowGroup<E>& group);
+template <class Raw>
+using GroupLoop = void (*)(const BlockList& list, const RowGroup<Raw>& group);
 
 template <class E, NormForm norm, RopeForm rope>
-void run_group(const BlockList& list, const RowGroup<E>& g) {
+void run_group(const BlockList& list, const RowGroup<typename E::Raw>& g) {
   for (int i = 0; i < list.pair_count; ++i) run_neox_pair<E, norm, rope>(g, list.pairs[i].at, list.pairs[i].angle);
   for (int i = 0; i < list.rotated_count; ++i) run_block<E, norm, rope>(g, list.rotated[i].at, list.rotated[i].angle);
   if constexpr (norm != NormForm::absent) {
@@ -139,20 +139,40 @@ void run_group(const BlockList& list, const RowGroup<E>& g) {
 }
 
 template <class E, NormForm norm>
-GroupLoop<E> loop_with_norm(const StreamLoop& stream) {
+GroupLoop<typename E::Raw> loop_with_norm(const StreamLoop& stream) {
   if (!stream.has_rope) return run_group<E, norm, RopeForm::absent>;
   return stream.rope.products ? run_group<E, norm, RopeForm::products> : run_group<E, norm, RopeForm::end>;
 }
 
+/// The loop of a stream whose norm rounds.
+template <class E>
+GroupLoop<typename E::Raw> rounding_loop(const StreamLoop& stream) {
+  if (stream.norm.rounding == NormRounding::end) return loop_with_norm<E, NormForm::end>(stream);
+  return loop_with_norm<E, NormForm::inner>(stream);
+}
+
 /// fp32 has nothing to round: there all forms of a norm are one.
 template <class E>
-GroupLoop<E> group_loop(const StreamLoop& stream) {
+GroupLoop<typename E::Raw> group_loop(const StreamLoop& stream) {
   if (!stream.has_norm) return loop_with_norm<E, NormForm::absent>(stream);
   if constexpr (!std::is_same_v<E, Fp32>) {
-    if (stream.norm.rounding == NormRounding::end) return loop_with_norm<E, NormForm::end>(stream);
-    if (stream.norm.rounding != NormRounding::none) return loop_with_norm<E, NormForm::inner>(stream);
+    if (stream.norm.rounding != NormRounding::none) return rounding_loop<E>(stream);
   }
   return loop_with_norm<E, NormForm::plain>(stream);
+}
+
+/// The loop for groups of BoundedBf16, or null where the stream has none: the norm must round, for only then are the
+/// factors of a rounded product bf16, and so must be cos and sin.
+template <class E>
+GroupLoop<typename E::Raw> bounded_loop(const Lowered& op, const StreamLoop& stream, const float* weights) {
+  if constexpr (std::is_same_v<E, Bf16>) {
+    if (!stream.has_norm || stream.norm.rounding == NormRounding::none) return nullptr;
+    if (stream.has_rope && stream.rope.products && !op.angles[static_cast<std::size_t>(stream.rope.angles)].is_bf16) {
+      return nullptr;
+    }
+    if (are_bounded(weights, op.head_dim)) return rounding_loop<BoundedBf16>(stream);
+  }
+  return nullptr;
 }
 
 }  // namespace ropeline::cpu::HWY_NAMESPACE

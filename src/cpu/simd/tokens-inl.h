@@ -32,14 +32,20 @@ struct CurrentAngles {
   TokenAngles values;
   alignas(64) float arranged_cos[kMaxPairs + kSlack], arranged_sin[kMaxPairs + kSlack];  // for NeoX blocks
   bool legal = true;
-  bool needs_arranged = false;
+  bool bounded = false;         // cos and sin, see BoundedBf16
+  bool needs_arranged = false;  // by a stream
+  bool needs_bounded = false;
 };
 
 template <class E>
 void next_angles(const Lowered& op, const AngleLoop& loop, const QkNormRopeParams& params, TokenIndex at,
                  CurrentAngles& out) {
   out.legal = fill_angles<E>(op, loop, params, at, out.values);
-  if (!out.legal || !out.needs_arranged) return;
+  if (!out.legal) return;
+  if (out.needs_bounded) {
+    out.bounded = are_bounded(out.values.cos, loop.pairs) && are_bounded(out.values.sin, loop.pairs);
+  }
+  if (!out.needs_arranged) return;
   arrange(out.values.cos, loop.pairs, out.arranged_cos);
   arrange(out.values.sin, loop.pairs, out.arranged_sin);
 }
@@ -59,6 +65,8 @@ class Stream {
     blocks_ = block_list(loop, op.head_dim);
     if (loop.has_norm) arrange_weights(blocks_, weights_, arranged_weights_);
     if (blocks_.pair_count > 0) angles_->needs_arranged = true;
+    bounded_loop_ = bounded_loop<E>(op, loop, weights_);
+    if (bounded_loop_ && loop.has_rope) angles_->needs_bounded = true;
   }
 
   /// The sums and roots of the token's first group. They take long to arrive, and what comes next, the token's angles
@@ -83,17 +91,27 @@ class Stream {
 
   void take_roots(const Raw* in, int rows) {
     group_inverse_roots<E>(loop_.norm, blocks_, in, params_.in_head, rows, inv_);
+    if constexpr (std::is_same_v<E, Bf16>) {
+      if (bounded_loop_) smallest_ = smallest_magnitude(in, params_.in_head, rows, op_.head_dim);
+    }
+  }
+
+  /// Whether the group whose roots were taken last is BoundedBf16. (x * inv is at most sqrt(D).)
+  bool is_bounded(int rows) const {
+    if (!bounded_loop_ || (loop_.has_rope && !angles_->bounded)) return false;
+    return smallest_ * smallest_of(inv_, rows) >= kSmallest;
   }
 
   void run_groups(const Raw* in, Raw* out) {
     if (!loop_.has_norm && in != out) copy_rest(in, out);
     for (int h = 0; h < loop_.heads; h += kGroupRows) {
       if (h > 0 && loop_.has_norm) take_roots(in + h * params_.in_head, rows_from(h));
-      group_loop_(blocks_, group(in + h * params_.in_head, out + h * params_.out_head, rows_from(h)));
+      const GroupLoop<Raw> loop = is_bounded(rows_from(h)) ? bounded_loop_ : group_loop_;
+      loop(blocks_, group(in + h * params_.in_head, out + h * params_.out_head, rows_from(h)));
     }
   }
 
-  RowGroup<E> group(const Raw* in, Raw* out, int rows) const {
+  RowGroup<Raw> group(const Raw* in, Raw* out, int rows) const {
     const bool arranged = blocks_.pair_count > 0;
     return {.in = in,
             .out = out,
@@ -121,7 +139,9 @@ class Stream {
   const StreamLoop& loop_;
   const StreamParams& params_;
   CurrentAngles* angles_;
-  GroupLoop<E> group_loop_ = nullptr;
+  GroupLoop<Raw> group_loop_ = nullptr;
+  GroupLoop<Raw> bounded_loop_ = nullptr;
+  float smallest_ = 0;
   BlockList blocks_;
   alignas(64) float inv_[kGroupRows + kSlack];
   alignas(64) float weights_[kMaxDim + kSlack];
