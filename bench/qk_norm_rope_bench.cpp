@@ -3,22 +3,23 @@
 //     qk_norm_rope_bench --benchmark_filter='qwen3-30b-a3b/bf16/(128|1024)/1/'
 //
 // Benchmarks are named model/dtype/tokens/threads/contestant (contestants.h). The column `call` is the time of one
-// call. bench/run.py runs this program together with PyTorch and makes the table of docs/benchmarks.md.
+// call, `thread` the same on the calling thread's own clock. bench/run.py runs this program together with PyTorch and
+// makes the table of docs/benchmarks.md.
 
 #include <benchmark/benchmark.h>
 
-#include <chrono>
 #include <cstdio>
 #include <map>
+#include <string>
+#include <tuple>
 
 #include "agreement.h"
 #include "contestants.h"
 #include "ropeline/ropeline.h"
+#include "stopwatch.h"
 
 namespace ropeline::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// Calls between two refreshes: enough for the clock, few enough that 32 norm weights in a row drive nothing to 0.
 int calls_per_batch(std::int64_t tokens) { return tokens <= 16 ? 32 : tokens <= 128 ? 8 : 2; }
@@ -41,14 +42,18 @@ void time(benchmark::State& state, const Case& at, const Contestant& contestant)
   set_cpu_threads(at.threads);
   const int calls = calls_per_batch(at.tokens);
   const auto call = contestant.prepare(workload);
+  Elapsed sum;
   for (auto _ : state) {
     workload.refresh();
-    const auto start = Clock::now();
+    const Stopwatch watch;
     for (int i = 0; i < calls; ++i) call();
-    state.SetIterationTime(std::chrono::duration<double>(Clock::now() - start).count());
+    const Elapsed batch = watch.elapsed();
+    state.SetIterationTime(batch.wall);
+    sum.wall += batch.wall, sum.thread += batch.thread;
   }
-  using benchmark::Counter;
-  state.counters["call"] = Counter(calls, Counter::kIsIterationInvariantRate | Counter::kInvert);
+  const double all_calls = static_cast<double>(state.iterations()) * calls;
+  state.counters["call"] = sum.wall / all_calls;
+  state.counters["thread"] = sum.thread / all_calls;
   state.SetBytesProcessed(state.iterations() * calls * 2 * workload.bytes());
 }
 

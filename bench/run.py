@@ -76,7 +76,7 @@ class Program:
         self.context = {}
 
     def measure(self, pattern, results):
-        """Adds microseconds per call to results[dtype, model, tokens, threads, contestant]."""
+        """Adds microseconds per call, on the wall and on the thread's clock, to results[model, dtype, tokens, ...]."""
         command = [self.path, f"--benchmark_filter=^{pattern}/", "--benchmark_format=json"]
         command += [f"--benchmark_repetitions={self.repetitions}", "--benchmark_enable_random_interleaving=true"]
         with quiet(self.lock):
@@ -89,7 +89,7 @@ class Program:
             if run["run_type"] == "iteration":
                 model, dtype, tokens, threads, contestant = run["name"].split("/")[:5]
                 key = (model, dtype, int(tokens), int(threads), contestant)
-                results.setdefault(key, []).append(run["call"] * 1e6)
+                results.setdefault(key, []).append((run["call"] * 1e6, run["thread"] * 1e6))
 
 
 class Torch:

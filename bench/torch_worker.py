@@ -132,21 +132,23 @@ def contestants_of(layer, ropeline):
     return all_of_them
 
 
-def steps_apart(a, b):
-    """Distances in steps of bf16."""
-    ordered = [torch.where(x < 0, -(x & 0x7FFF), x) for x in (t.contiguous().view(torch.int16).int() for t in (a, b))]
-    return (ordered[0] - ordered[1]).abs()
+def steps_apart(a, b, dim):
+    """Distances in steps of bf16, at the size of the larger element of each rotated pair: where a*c and b*s nearly
+    cancel, one step in a product is many steps of what is left of it."""
+    larger = torch.maximum(b.abs(), b.roll(dim // 2, -1).abs()).float()
+    step = torch.exp2(torch.floor(torch.log2(larger.clamp_min(2.0**-100))) - 7)
+    return (a.float() - b.float()).abs() / step
 
 
 def agreement(contestant, expected):
     """How far a contestant's q and k are from eager's. RuntimeError if farther than its rounding explains."""
     contestant.refresh()
-    got = contestant.call()
-    steps = torch.cat([steps_apart(a, b).flatten() for a, b in zip(got, expected)])
-    error = max((a.float() - b.float()).abs().max().item() for a, b in zip(got, expected))
-    found = {"differ": (steps > 0).float().mean().item(), "steps": int(steps.max()), "error": error}
+    pairs = [(got, want, want.shape[-1]) for got, want in zip(contestant.call(), expected)]
+    steps = torch.cat([steps_apart(*pair).flatten() for pair in pairs])
+    found = {"differ": (steps > 0).float().mean().item(), "steps": round(steps.max().item(), 2)}
     same_rounding = contestant.name in ("eager", "torch-model-rows")
-    if found["steps"] > 2 or found["differ"] > 5e-4 if same_rounding else error > 0.06:
+    most = 2 if same_rounding else 8
+    if found["steps"] > most or (same_rounding and found["differ"] > 5e-4):
         raise RuntimeError(f"{contestant.name} does not agree with eager: {found}; nothing was timed")
     return found
 
@@ -157,17 +159,18 @@ def calls_per_batch(tokens):
 
 
 def time_slice(contestant, calls, seconds):
-    """Nanoseconds per call over batches that together last at least `seconds`."""
-    spent = batches = 0
-    call, clock = contestant.call, time.perf_counter_ns
-    while spent < seconds * 1e9:
+    """Microseconds per call, on the wall and on this thread's own clock, over batches that together last `seconds`."""
+    wall = thread = batches = 0
+    call, wall_clock, thread_clock = contestant.call, time.perf_counter_ns, time.thread_time_ns
+    while wall < seconds * 1e9:
         contestant.refresh()
-        begin = clock()
+        thread_begin, begin = thread_clock(), wall_clock()
         for _ in range(calls):
             call()
-        spent += clock() - begin
+        wall += wall_clock() - begin
+        thread += thread_clock() - thread_begin
         batches += 1
-    return spent / (batches * calls)
+    return wall / (batches * calls * 1000), thread / (batches * calls * 1000)
 
 
 class Worker:
@@ -187,14 +190,14 @@ class Worker:
         return {c.name: agreement(c, expected) for c in self.contestants}
 
     def time(self, rounds, slice):
-        """One number a round for each contestant, the order shuffled anew in each round."""
+        """One pair a round for each contestant, the order shuffled anew in each round."""
         samples, order = {c.name: [] for c in self.contestants}, list(self.contestants)
         for c in order:
             time_slice(c, calls_per_batch(self.tokens), slice / 4)
         for _ in range(rounds):
             random.shuffle(order)
             for c in order:
-                samples[c.name].append(time_slice(c, calls_per_batch(self.tokens), slice) / 1000)
+                samples[c.name].append(time_slice(c, calls_per_batch(self.tokens), slice))
         return samples
 
 
