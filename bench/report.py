@@ -48,7 +48,7 @@ def to_text(document):
 class Results:
     """Medians in microseconds by case and contestant; None where a contestant did not run.
 
-    With one thread, on a machine that was busy with other work, the time is the thread's own; otherwise it is the wall's.
+    The time is the wall's, but with one thread on a machine that was busy with other work, the thread's own.
     """
 
     def __init__(self, document):
@@ -143,7 +143,8 @@ def markdown(document, picture):
     yield ""
     yield ", ".join(f"{name} {value}" for name, value in facts.items()) + f". `{document['command']}`"
     if results.busy:
-        yield "\n**The machine was busy with other work.** One thread: times of the thread itself. Two: not to be relied on."
+        yield "\n**The machine was busy with other work**: for one thread, times of the thread's own clock; for two,"
+        yield "numbers of no use."
     for what, reason in document["not_measured"].items():
         yield f"\n**Not measured**: {what}: {reason}"
     yield f"\n![speed-up over torch.compile, and fraction of the copy]({picture})\n"

@@ -147,7 +147,11 @@ def measure_all(options, program, torches):
 
 def as_json(results):
     keys = ("model", "dtype", "tokens", "threads", "contestant")
-    return [{**dict(zip(keys, key)), "microseconds": [round(v, 4) for v in values]} for key, values in results.items()]
+    clocks = ("microseconds", "thread_microseconds")
+    return [
+        {**dict(zip(keys, key)), **{c: [round(v[i], 4) for v in values] for i, c in enumerate(clocks)}}
+        for key, values in results.items()
+    ]
 
 
 def main():
