@@ -111,5 +111,3 @@ VECTORS = [
      "if (i < count) store_first<E>(hn::LoadU(F(), in + i), out + i, count - i);",
      "if (i < count) Elements<E>::store(hn::LoadU(F(), in + i), out + i);"),
 ]
-
-FAULTS = STAGES + AROUND + VECTORS
