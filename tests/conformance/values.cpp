@@ -55,11 +55,16 @@ float element(int kind, DType type, float magnitude, Random& random) {
     case 5: return random.normal() * 0x1p-80f;
     case 6: return random.chance(0.3) ? sign * 0.0f : random.chance(0.5) ? subnormal(type, random) : random.normal();
     case 7: return std::ldexp(random.normal(), random.below(40) - 20);
+    case 8: return std::ldexp(random.normal(), random.below(190) - 130);  // as wide as squares allow
+    case 9: return random.chance(0.05) ? sign * 0x1p50f : std::ldexp(random.normal(), -40 - random.below(60));
+    case 10:
+      return std::ldexp(sign * (1 + 0x1p-7f * static_cast<float>(random.below(3))),
+                        random.pick({-41, -40, 39, 40, 41}));
     default: return random.normal() * magnitude;
   }
 }
 
-constexpr int kSpecialKinds = 8, kOrdinary = kSpecialKinds;
+constexpr int kSpecialKinds = 11, kOrdinary = kSpecialKinds;
 
 std::int64_t edge(std::int64_t rows, Random& random) {
   constexpr std::int64_t low = std::numeric_limits<std::int32_t>::min(),
