@@ -75,12 +75,14 @@ inline float smallest_magnitude(const std::uint16_t* in, std::int64_t stride, in
   return bf16_to_fp32(static_cast<std::uint16_t>(doubled >> 1));
 }
 
+/// The smallest of positive values; 0 if one is NaN, which a minimum may lose together with what it has seen.
 inline float smallest_of(const float* values, int count) {
   const Floats infinity = hn::Inf(F());
   Floats smallest = infinity;
   for (int i = 0; i < count; i += lanes()) {
     const auto first = hn::FirstN(F(), static_cast<std::size_t>(count - i));
-    smallest = hn::Min(smallest, hn::IfThenElse(first, hn::LoadU(F(), values + i), infinity));
+    const Floats x = hn::IfThenElse(first, hn::LoadU(F(), values + i), infinity);
+    smallest = hn::Min(smallest, hn::IfThenZeroElse(hn::IsNaN(x), x));
   }
   return hn::GetLane(hn::MinOfLanes(F(), smallest));
 }
