@@ -46,7 +46,7 @@ TEST_P(Dims, EveryRotaryDimOfOneHead) {
 
 TEST_P(Dims, HeadCounts) {
   for (int head_dim : {64, 72, 128, 256})
-    for (int q : {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 64})
+    for (int q : {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 64, 127, 128, 129, 130, 257})
       for (int k : {0, 1, 2, 5, 16}) {
         if (q + k == 0) continue;
         Recipe recipe{.spec = spec_of(head_dim, 64, Style::neox, Rounding::fused())};

@@ -32,8 +32,9 @@ Recipe model_recipe(Random& random) {
   const int rotary_dim = random.chance(0.7) ? head_dim : head_dim / 2;
   rope.angles = random.pick<Angles>({Frequencies::theta(1e6, rotary_dim), CosSinCache{rotary_dim},
                                      CosSinRows{rotary_dim, RowLayout::dup}, CosSinRows{rotary_dim, RowLayout::full}});
-  Recipe r{.spec = qk_norm_rope({.q = 1 + random.below(40), .k = random.below(9), .head_dim = head_dim}, norm, rope,
-                                rounding)};
+  Recipe r{.spec = qk_norm_rope(
+               {.q = 1 + random.below(random.chance(0.1) ? 300 : 40), .k = random.below(9), .head_dim = head_dim}, norm,
+               rope, rounding)};
   r.spec = r.spec.with_dtype(random.pick({DType::bf16, DType::bf16, DType::bf16, DType::fp16, DType::fp32}));
   if (random.chance(0.2)) r.spec.weight = DType::fp32;
   r.spec.table = random.pick({DType::bf16, DType::fp32});
