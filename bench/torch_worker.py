@@ -1,7 +1,7 @@
 """PyTorch's side of the benchmark: one process for one number of threads, asked by bench/run.py.
 
 It reads requests, one JSON object a line, and answers each with one. {"do": "prepare", "model": ..., "tokens": ...}
-builds, compiles and checks the contestants of a case; {"do": "time", "rounds": ..., "slice": seconds} times them.
+builds, compiles and checks the contestants of a case; {"do": "time", "rounds": ..., "slice": seconds, "realtime": ...} times them.
 
     eager             the model's own modules and functions, as transformers runs them
     compile           the same function under torch.compile, static shapes
@@ -16,6 +16,7 @@ import random
 import sys
 import time
 
+import machine
 import torch
 
 sys.stdout, answers = sys.stderr, sys.stdout  # whatever a library prints is not an answer
@@ -185,19 +186,23 @@ class Worker:
 
     def prepare(self, model, tokens):
         layer = Layer(model, tokens)
-        self.tokens, self.contestants = tokens, contestants_of(layer, self.ropeline)
+        self.calls, self.contestants = calls_per_batch(tokens), contestants_of(layer, self.ropeline)
         expected = layer.prologue(layer.q, layer.k, layer.cos, layer.sin)
         return {c.name: agreement(c, expected) for c in self.contestants}
 
-    def time(self, rounds, slice):
+    def time(self, rounds, slice, realtime):
         """One pair a round for each contestant, the order shuffled anew in each round."""
-        samples, order = {c.name: [] for c in self.contestants}, list(self.contestants)
+        samples, order, calls = {c.name: [] for c in self.contestants}, self.contestants[:], self.calls
         for c in order:
-            time_slice(c, calls_per_batch(self.tokens), slice / 4)
+            time_slice(c, calls, slice / 4)
+        if realtime:
+            machine.run_first()
         for _ in range(rounds):
             random.shuffle(order)
             for c in order:
-                samples[c.name].append(time_slice(c, calls_per_batch(self.tokens), slice))
+                samples[c.name].append(time_slice(c, calls, slice))
+        if realtime:
+            machine.run_first(False)
         return samples
 
 
