@@ -1,7 +1,8 @@
 """PyTorch's side of the benchmark: one process for one number of threads, asked by bench/run.py.
 
 It reads requests, one JSON object a line, and answers each with one. {"do": "prepare", "model": ..., "tokens": ...}
-builds, compiles and checks the contestants of a case; {"do": "time", "rounds": ..., "slice": seconds, "realtime": ...} times them.
+builds, compiles and checks the contestants of a case; {"do": "time", "rounds": ..., "slice": seconds,
+"realtime": ...} times them.
 
     eager             the model's own modules and functions, as transformers runs them
     compile           the same function under torch.compile, static shapes
@@ -10,6 +11,7 @@ builds, compiles and checks the contestants of a case; {"do": "time", "rounds": 
     torch-fused-frequencies  the same, angles computed from positions
 """
 
+import ctypes
 import importlib
 import json
 import random
@@ -118,8 +120,9 @@ def ropeline_contestant(layer, ropeline, fused, rows):
         return q, k
 
     def refresh():
-        flat_q.copy_(layer.q)
-        flat_k.copy_(layer.k)
+        """Not by torch: its threads would spin on the other cores long after the copy, while the op is timed."""
+        for to, fresh in ((flat_q, layer.q), (flat_k, layer.k)):
+            ctypes.memmove(to.data_ptr(), fresh.data_ptr(), to.nbytes)
 
     name = f"torch-{'fused' if fused else 'model'}-{'rows' if rows else 'frequencies'}"
     return Contestant(name, call, refresh)
