@@ -3,10 +3,17 @@
 import matplotlib
 
 matplotlib.use("Agg")
+matplotlib.rcParams["svg.fonttype"] = "none"
+matplotlib.rcParams["svg.hashsalt"] = "ropeline"
 import matplotlib.pyplot as plt  # noqa: E402
 
-COLOURS = {"fused": "#0072b2", "model": "#d55e00", "sglang-retyped": "#777777", "eager": "#999999"}
-LABELS = {"fused": "Ropeline, fused rounding", "model": "Ropeline, model rounding"}
+COLOURS = {"fused": "#0072b2", "model": "#d55e00", "sglang-retyped": "#009e73", "eager": "#999999"}
+LABELS = {
+    "fused": "Ropeline, fused rounding",
+    "model": "Ropeline, model rounding",
+    "sglang-retyped": "sglang's CPU op, re-typed",
+    "eager": "transformers eager",
+}
 
 
 def draw(results, facts, path):
@@ -21,7 +28,7 @@ def draw(results, facts, path):
     axes[1][0].set_ylabel("time of an in-place copy / time of the op")
     _legend(figure, axes)
     figure.suptitle(f"qk_norm_rope, bf16, {facts['cpu']}, PyTorch {facts['torch']}", fontsize=11)
-    figure.tight_layout(rect=(0, 0.09, 1, 1))
+    figure.tight_layout(rect=(0, 0.065, 1, 1))
     figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     figure.savefig(path.with_suffix(".png"), dpi=110)
     plt.close(figure)

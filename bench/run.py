@@ -151,7 +151,7 @@ def as_json(results):
     keys = ("model", "dtype", "tokens", "threads", "contestant")
     clocks = ("microseconds", "thread_microseconds")
     return [
-        {**dict(zip(keys, key)), **{c: [round(v[i], 4) for v in values] for i, c in enumerate(clocks)}}
+        {**dict(zip(keys, key)), **{c: [round(v[i], 3) for v in values] for i, c in enumerate(clocks)}}
         for key, values in results.items()
     ]
 

@@ -9,8 +9,10 @@ builds, compiles and checks the contestants of a case; {"do": "time", "rounds": 
     torch-model-rows  Ropeline in place, rounding as the model does, from the cos and sin that transformers has
     torch-fused-rows  the same with one rounding
     torch-fused-frequencies  the same, angles computed from positions
+    torch-call-alone  the call of torch-fused-rows with no token (beside the case of one token)
 """
 
+import copy
 import ctypes
 import importlib
 import json
@@ -55,6 +57,12 @@ class Layer:
         self.k = torch.randn(1, tokens, self.k_heads * self.dim).bfloat16()
         self.positions = torch.arange(tokens)
         self.cos, self.sin = self._rows()
+
+    def of_no_tokens(self):
+        empty = copy.copy(self)
+        empty.tokens, empty.positions = 0, self.positions[:0]
+        empty.q, empty.k, empty.cos, empty.sin = (x[:, :0] for x in (self.q, self.k, self.cos, self.sin))
+        return empty
 
     def _norm(self, cls):
         norm = cls(self.dim, eps=EPS).bfloat16()
@@ -110,7 +118,7 @@ def torch_contestants(layer):
 def ropeline_contestant(layer, ropeline, fused, rows):
     """As ropeline.transformers calls it: q and k are [1, H, T, D] views of what the projections gave."""
     flat_q, flat_k = layer.q.clone(), layer.k.clone()
-    q, k = (x.view(1, layer.tokens, -1, layer.dim).transpose(1, 2) for x in (flat_q, flat_k))
+    q, k = (x.unflatten(-1, (-1, layer.dim)).transpose(1, 2) for x in (flat_q, flat_k))
     angles = (None, layer.cos, layer.sin, None) if rows else (layer.positions, None, None, None)
     parameters = (layer.q_norm.weight, layer.k_norm.weight, *angles, layer.spec(ropeline, fused, rows).id, True)
     op = torch.ops.ropeline.qk_norm_rope_sep_.default
@@ -128,11 +136,19 @@ def ropeline_contestant(layer, ropeline, fused, rows):
     return Contestant(name, call, refresh)
 
 
+def call_alone(layer, ropeline):
+    """The same call with no token: what PyTorch and the binding cost, in microseconds that no kernel can save."""
+    none = layer.of_no_tokens()
+    return Contestant("torch-call-alone", ropeline_contestant(none, ropeline, True, True).call)
+
+
 def contestants_of(layer, ropeline):
     all_of_them = torch_contestants(layer)
     if ropeline:
         for fused, rows in ((False, True), (True, True), (True, False)):
             all_of_them.append(ropeline_contestant(layer, ropeline, fused, rows))
+        if layer.tokens == 1:
+            all_of_them.append(call_alone(layer, ropeline))
     return all_of_them
 
 
@@ -191,7 +207,7 @@ class Worker:
         layer = Layer(model, tokens)
         self.calls, self.contestants = calls_per_batch(tokens), contestants_of(layer, self.ropeline)
         expected = layer.prologue(layer.q, layer.k, layer.cos, layer.sin)
-        return {c.name: agreement(c, expected) for c in self.contestants}
+        return {c.name: agreement(c, expected) for c in self.contestants if c.name != "torch-call-alone"}
 
     def time(self, rounds, slice, realtime):
         """One pair a round for each contestant, the order shuffled anew in each round."""
