@@ -3,7 +3,7 @@
 // bf16 and fp16 as 16-bit patterns: exact widening, and narrowing by round to nearest even (docs/numerics.md, section
 // 7).
 
-#include "portable.h"
+#include "kernels/shared/portable.h"
 
 namespace ropeline {
 

@@ -3,7 +3,7 @@
 // Angles as 64-bit fixed point in turns, and sin and cos of them (docs/numerics.md, section 5). `fma` is the compiler's
 // correctly rounded fused multiply-add; nothing here may be contracted or reassociated.
 
-#include "portable.h"
+#include "kernels/shared/portable.h"
 
 #if !defined(__CUDACC__)
 #include <cmath>

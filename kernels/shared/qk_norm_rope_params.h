@@ -3,7 +3,7 @@
 // What one launch of qk_norm_rope gets: addresses, counts and strides, no choices. The choices are the variant's.
 // Plain data, the same for the CPU backend and for the kernel. Strides count elements.
 
-#include "portable.h"
+#include "kernels/shared/portable.h"
 
 namespace ropeline {
 

@@ -71,7 +71,7 @@ def kernel_rule(root, name, angled, target):
     if not name.startswith("kernels/") or angled:
         return None
     here = (Path(root) / name).parent
-    inside = [p for p in (here / target, Path(root) / "kernels" / target) if p.is_file()]
+    inside = [p for p in (here / target, Path(root) / target) if p.is_file()]
     ok = any((Path(root) / "kernels").resolve() in p.resolve().parents for p in inside)
     return None if ok else "kernels/ includes only itself"
 

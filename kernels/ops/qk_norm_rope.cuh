@@ -1,0 +1,157 @@
+#pragma once
+
+// qk_norm_rope: normalises the heads of q and k and rotates them, in place or into another tensor, in one pass.
+//
+//   a block      the lanes of one token, or a fraction of them, or those of a few tokens
+//   a warp       one token and one stream: all its lanes run the same code, so that shuffles need no mask
+//   lane group   lanes_of_head lanes that own form.heads heads, groups_of apart, which share their angles
+//   lane         form.run pairs of each of those heads, or a few such runs: both elements of a pair, both partners of a
+//                rotation (parts/layout.cuh)
+//
+// Meaning of every operation: docs/numerics.md. Mapping and variants: docs/kernel.md.
+
+#include "kernels/parts/heads.cuh"
+#include "kernels/parts/held.cuh"
+#include "kernels/parts/norm.cuh"
+#include "kernels/parts/rotation.cuh"
+#include "kernels/parts/sum.cuh"
+#include "kernels/ptx/order.cuh"
+
+namespace ropeline::kernel {
+
+/// What a lane works on, from the loads to the store.
+template <class C, Known known>
+struct Work {
+  static constexpr StreamSteps steps = C::template steps < known == Known::k ? Part::k : Part::q > ;
+  static constexpr NormStep norm = steps.norm;
+  static constexpr RopeStep rope = steps.rope;
+  static constexpr int slots = Heads<C, known>::slots, runs = C::runs, run = C::run;
+  static constexpr bool mixed = known == Known::by_head;
+  static constexpr bool reads_position = rope.present && (C::source == Source::turns || C::source == Source::cache);
+  static constexpr bool may_be_invalid = reads_position && (C::wide_positions || C::source == Source::cache);
+
+  Heads<C, known> heads;
+  Layout<C, rope.present> layout;
+  Spans<C> spans;
+  Position position = {};
+  HeadAddress at[slots];
+  Held<C, C::activation> x[slots];
+  Held<C, C::weight> weight, k_weight;  // the second one in a mixed form only
+  Turn turn[Shares<C>::needed];
+  float eps[slots], offset[slots], inv[slots];
+
+  ROPELINE_DEVICE Work(const Place& place, uint32_t lane, bool k)
+      : heads(place, lane, k), layout{static_cast<int>(lane % C::lanes)}, spans{layout.lane} {}
+
+  ROPELINE_DEVICE void load_heads(const QkNormRopeLaunch& p, const Place& place) {
+#pragma unroll
+    for (int s = 0; s < slots; ++s) at[s] = heads.address(p, place, s);
+#pragma unroll
+    for (int s = 0; s < slots; ++s) load_head<Memory::data>(x[s], at[s].in, layout);
+  }
+
+  ROPELINE_DEVICE void load_weights(const QkNormRopeLaunch& p) {
+    if constexpr (norm.weight) {
+      load_head<Memory::constant>(weight, p.stream[!mixed && heads.k_warp].weight, layout);
+      if constexpr (mixed) load_head<Memory::constant>(k_weight, p.stream[1].weight, layout);
+    }
+  }
+
+  /// What is used late is read early, in the shadow of the loads.
+  ROPELINE_DEVICE void hold_numbers(const QkNormRopeLaunch& p) {
+#pragma unroll
+    for (int s = 0; s < slots; ++s) {
+      eps[s] = p.stream[heads.is_k(s)].eps, offset[s] = p.stream[heads.is_k(s)].offset;
+      if constexpr (norm.present) ptx::hold(eps[s]);
+      if constexpr (norm.offset) ptx::hold(offset[s]);
+      ptx::hold(at[s].out);
+    }
+  }
+
+  ROPELINE_DEVICE void find_inverse_norms() {
+    float sum[slots][runs];
+#pragma unroll
+    for (int s = 0; s < slots; ++s)
+#pragma unroll
+      for (int w = 0; w < runs; ++w) sum[s][w] = sum_of_squares(x[s].lo[w], x[s].hi[w]);
+    sum_over_lanes<C::lanes>(sum);
+#pragma unroll
+    for (int s = 0; s < slots; ++s) {
+      inv[s] = inverse_norm<norm, C::head_dim>(tree(sum[s]), eps[s]);
+      if constexpr (may_be_invalid) inv[s] = if_valid(position, inv[s]);
+    }
+  }
+
+  ROPELINE_DEVICE Run<C::weight, run> weight_of(int s, const Run<C::weight, run>& q, const Run<C::weight, run>& k) {
+    Run<C::weight, run> chosen = q;
+    if (mixed && heads.is_k(s)) chosen = k;
+    return chosen;
+  }
+
+  /// One run of one head as fp32, normalised; NaN for a token without an angle.
+  ROPELINE_DEVICE void normalised(float (&y)[run], const Run<C::activation, run>& from, int s,
+                                  const Run<C::weight, run>& by) {
+    if constexpr (norm.present) {
+      normalise<norm, !rope.present>(y, from, inv[s], by, offset[s]);
+    } else {
+#pragma unroll
+      for (int i = 0; i < run; ++i) y[i] = may_be_invalid ? if_valid(position, element(from, i)) : element(from, i);
+    }
+  }
+
+  ROPELINE_DEVICE void finish_head(int s) {
+#pragma unroll
+    for (int w = 0; w < runs; ++w) {
+      float lo[run], hi[run];
+      normalised(lo, x[s].lo[w], s, weight_of(s, weight.lo[w], k_weight.lo[w]));
+      normalised(hi, x[s].hi[w], s, weight_of(s, weight.hi[w], k_weight.hi[w]));
+      if constexpr (rope.present) rotate_run<C, rope>(lo, hi, turn + w * run, spans, w);
+      x[s].lo[w] = narrow<C::activation>(lo), x[s].hi[w] = narrow<C::activation>(hi);
+    }
+    if (heads.exists(s)) store_head(at[s].out, x[s], layout);
+  }
+};
+
+/// The heads of one warp. `lane` counts within the stream.
+template <class C, Known known>
+ROPELINE_DEVICE void serve(const QkNormRopeLaunch& p, const Place& place, uint32_t lane, bool k) {
+  Work<C, known> work(place, lane, k);
+  constexpr bool rows = work.rope.present && C::source != Source::turns, turns = work.rope.present && !rows;
+  Frequencies<C> frequencies;
+  TableRows<C> table;
+
+  if constexpr (C::dependent) ptx::wait_for_predecessor();
+  if constexpr (work.reads_position) work.position = load_position<C>(p, place);
+  if constexpr (turns) frequencies = fetch_frequencies<C>(p, work.spans);
+  work.load_heads(p, place);
+  work.load_weights(p);
+  if constexpr (C::dependent) ptx::launch_dependents();
+  work.hold_numbers(p);
+  if constexpr (rows) table = fetch_rows<C>(p, place, work.position, work.spans);
+
+  if constexpr (turns) angles_of<C, work.rope>(work.turn, frequencies, work.position, p.factor, work.spans);
+  if constexpr (work.norm.present) work.find_inverse_norms();
+  if constexpr (rows) angles_of<C, work.rope>(work.turn, table);
+#pragma unroll
+  for (int s = 0; s < work.slots; ++s) work.finish_head(s);
+}
+
+template <Variant v>
+__global__ void __launch_bounds__(v.form.threads, v.form.blocks)
+    qk_norm_rope(const __grid_constant__ QkNormRopeLaunch p) {
+  using C = Code<v>;
+  constexpr uint32_t q_lanes = kWarp * warps_of(v, Part::q);
+  const Place place = find_place<C>(p);
+  const bool k = v.k.heads != 0 && (v.q.heads == 0 || place.lane >= q_lanes);
+  const uint32_t lane = place.lane - (k ? q_lanes : 0);
+  if constexpr (v.form.mixed)
+    serve<C, Known::by_head>(p, place, place.lane, false);
+  else if constexpr (v.q.heads == 0 || v.k.heads == 0 || same_steps(v))
+    serve<C, Known::by_warp>(p, place, lane, k);
+  else if (k)
+    serve<C, Known::k>(p, place, lane, true);
+  else
+    serve<C, Known::q>(p, place, lane, false);
+}
+
+}  // namespace ropeline::kernel

@@ -1,0 +1,41 @@
+#pragma once
+
+// Where a thread stands.
+//
+//   grid.x, block.y  tokens          grid.y, block.x  lanes of a token          grid.z  batches
+//
+// Threads that have nothing to do follow a neighbour along, because shuffles need every lane, and store nothing.
+
+#include "kernels/core/address.cuh"
+#include "kernels/parts/code.cuh"
+#include "kernels/shared/qk_norm_rope_launch.h"
+
+namespace ropeline::kernel {
+
+struct Place {
+  uint32_t batch;
+  uint32_t token;
+  uint32_t lane;  // among all lanes of the token
+  bool live;      // the token exists
+
+  /// What a tensor holds for this token.
+  template <class C, class Bytes>
+  ROPELINE_DEVICE Bytes row(Bytes base, int64_t token_stride, int64_t batch_stride) const {
+    if constexpr (C::batched) base = step(base, batch, batch_stride);
+    return step(base, token, token_stride);
+  }
+};
+
+template <class C>
+ROPELINE_DEVICE Place find_place(const QkNormRopeLaunch& p) {
+  Place place{blockIdx.z, blockIdx.x, blockIdx.y * blockDim.x + threadIdx.x, true};
+  if constexpr (C::tokens > 1) {
+    const uint32_t tokens = static_cast<uint32_t>(p.tokens);
+    place.token = blockIdx.x * C::tokens + threadIdx.y;
+    place.live = place.token < tokens;
+    if (!place.live) place.token = tokens - 1;
+  }
+  return place;
+}
+
+}  // namespace ropeline::kernel

@@ -1,0 +1,35 @@
+#pragma once
+
+// The position of a token: read whole, used as a signed 32-bit number, or known to be none (docs/numerics.md, section
+// 9).
+
+#include "kernels/core/run.cuh"
+#include "kernels/parts/place.cuh"
+
+namespace ropeline::kernel {
+
+struct Position {
+  int32_t value = 0;
+  bool valid = true;
+};
+
+template <class C>
+ROPELINE_DEVICE Position load_position(const QkNormRopeLaunch& p, const Place& at) {
+  const char* from = at.template row<C>(p.positions, p.position_token, p.position_batch);
+  Position position;
+  if constexpr (C::wide_positions) {
+    const ptx::Words<2> whole = ptx::load_constant_8(from);
+    position.value = static_cast<int32_t>(whole.word[0]);
+    position.valid = static_cast<int32_t>(whole.word[1]) == position.value >> 31;
+  } else {
+    position.value = static_cast<int32_t>(ptx::load_constant_4(from).word[0]);
+  }
+  if constexpr (C::source == Source::cache)
+    position.valid = position.valid && position.value >= 0 && position.value < p.table_rows;
+  return position;
+}
+
+/// x, or NaN for a token without an angle.
+ROPELINE_DEVICE float if_valid(Position position, float x) { return position.valid ? x : float_of(0x7fffffffu); }
+
+}  // namespace ropeline::kernel

@@ -1,0 +1,198 @@
+// The launch rule and the kernel's argument.
+
+#include "ops/qk_norm_rope_launch.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "ops/qk_norm_rope.h"
+#include "ops/qk_norm_rope_variant.h"
+
+namespace ropeline::ops::qk_norm_rope {
+namespace {
+
+using kernel::Source;
+using kernel::Variant;
+
+// --- the argument
+// ------------------------------------------------------------------------------------------------------
+
+kernel::StreamLaunch stream(const StreamParams& p, const StreamSpec& spec, int size) {
+  const Norm* norm = spec.norm();
+  return {.in = static_cast<const char*>(p.in),
+          .out = static_cast<char*>(p.out),
+          .weight = static_cast<const char*>(p.weight),
+          .in_token = p.in_token * size,
+          .in_head = p.in_head * size,
+          .out_token = p.out_token * size,
+          .out_head = p.out_head * size,
+          .in_batch = p.in_batch * size,
+          .out_batch = p.out_batch * size,
+          .eps = norm ? norm->eps : 0,
+          .offset = norm ? norm->weight_offset : 0};
+}
+
+float attention_factor(const Spec& spec) {
+  const Rope* rope = rotation(spec);
+  const auto* frequencies = rope ? std::get_if<Frequencies>(&rope->angles) : nullptr;
+  return frequencies ? frequencies->attention_factor() : 1;
+}
+
+kernel::QkNormRopeLaunch argument(const Spec& spec, const QkNormRopeParams& p, const Turns* turns) {
+  const auto size = static_cast<int>(size_of(spec.activation));
+  const auto table = static_cast<std::int64_t>(size_of(spec.table));
+  const auto position = static_cast<std::int64_t>(size_of(spec.positions));
+  return {.stream = {stream(p.q, spec.q, size), stream(p.k, spec.k, size)},
+          .tokens = p.tokens,
+          .positions = static_cast<const char*>(p.positions),
+          .turns = turns,
+          .position_token = p.position_token * position,
+          .position_batch = p.position_batch * position,
+          .cos = static_cast<const char*>(p.cos),
+          .sin = static_cast<const char*>(p.sin),
+          .table_row = p.table_row * table,
+          .table_batch = p.table_batch * table,
+          .table_rows = p.table_rows,
+          .factor = attention_factor(spec)};
+}
+
+// --- the rule
+// ----------------------------------------------------------------------------------------------------------
+
+// The first variant that is right, or -1.
+template <class Is>
+int find(std::span<const Variant> variants, Is is) {
+  const auto at = std::find_if(variants.begin(), variants.end(), [&](const Variant& v) { return is(v.form); });
+  return at == variants.end() ? -1 : static_cast<int>(at - variants.begin());
+}
+
+struct Choice {
+  int variant;
+  int warps;  // of a block, as far as they divide a token
+};
+
+// Bounds measured on an H100 (132 multiprocessors), kernel-design section 9. `lanes`: threads that one head each would
+// take with runs of four.
+Choice choose(std::span<const Variant> variants, const QkNormRopeParams& p, std::int64_t sm) {
+  const Variant& v = variants.back();
+  const std::int64_t heads = p.tokens * p.batches * (v.q.heads + v.k.heads), lanes = heads * v.head_dim / 8;
+  const int least_code = find(variants, [](auto& f) { return f.run == 2 && f.access == 2 && f.heads == 1; });
+  const int one_head = find(variants, [](auto& f) { return f.run == 4 && f.heads == 1; });
+  const int one_wave = find(variants, [](auto& f) { return f.mixed; });
+  const int two_heads = find(variants, [](auto& f) { return f.heads == 2; });
+  if (p.batches > 1) return {two_heads, lanes > 12288 * sm ? 12 : 3};
+  if (least_code >= 0 && (heads * v.head_dim / 4 <= 160 * sm || (one_head < 0 && lanes <= 768 * sm)))
+    return {least_code, 4};
+  if (one_head >= 0 && lanes <= 768 * sm) return {one_head, 6};
+  if (one_wave >= 0 && lanes > 3072 * sm && lanes <= 4608 * sm) return {one_wave, 3};
+  return {two_heads, lanes > 12288 * sm ? 12 : 3};
+}
+
+// --- alignment
+// ---------------------------------------------------------------------------------------------------------
+
+bool multiple(const void* p, std::int64_t bytes) { return reinterpret_cast<std::uintptr_t>(p) % bytes == 0; }
+
+// Bytes of a table that one access reads.
+int table_access(const Variant& v) {
+  const bool twice = v.source == Source::repeat || (v.source == Source::full && v.interleaved);
+  const int elements = v.form.run / (v.interleaved ? 2 : 1) * (twice ? 2 : 1);
+  return std::min(16, elements * size_of(v.table));
+}
+
+struct Placed {
+  const char* name;
+  const void* data;
+  DType type;
+};
+
+// --- batches
+// -----------------------------------------------------------------------------------------------------------
+
+void merge(std::int64_t& token, std::int64_t batch, std::int64_t tokens, bool& legal) {
+  if (tokens == 1)
+    token = batch;
+  else
+    legal = legal && batch == token * tokens;
+}
+
+const void* advance(const void* p, std::int64_t elements, DType type) {
+  return static_cast<const char*>(p) + elements * static_cast<std::int64_t>(size_of(type));
+}
+
+StreamParams batches_of(StreamParams stream, std::int64_t first, DType type) {
+  stream.in = advance(stream.in, first * stream.in_batch, type);
+  stream.out = const_cast<void*>(advance(stream.out, first * stream.out_batch, type));
+  return stream;
+}
+
+}  // namespace
+
+QkNormRopeParams merged(QkNormRopeParams params) {
+  if (params.batches == 1) return params;
+  QkNormRopeParams p = params;
+  bool legal = p.batches <= INT32_MAX / p.tokens;
+  for (StreamParams* s : {&p.q, &p.k}) {
+    merge(s->in_token, s->in_batch, p.tokens, legal);
+    merge(s->out_token, s->out_batch, p.tokens, legal);
+  }
+  merge(p.position_token, p.position_batch, p.tokens, legal);
+  const bool rows = p.cos && p.table_rows == 0;  // the rows of a cache are chosen by position alone
+  if (rows) merge(p.table_row, p.table_batch, p.tokens, legal);
+  if (!legal) return params;
+  p.tokens *= p.batches;
+  p.batches = 1;
+  return p;
+}
+
+QkNormRopeParams batches_of(QkNormRopeParams p, const Spec& spec, std::int64_t first, std::int64_t count) {
+  p.q = batches_of(p.q, first, spec.activation);
+  p.k = batches_of(p.k, first, spec.activation);
+  p.positions = advance(p.positions, first * p.position_batch, spec.positions);
+  p.cos = advance(p.cos, first * p.table_batch, spec.table);
+  p.sin = advance(p.sin, first * p.table_batch, spec.table);
+  p.batches = count;
+  return p;
+}
+
+const char* misaligned(const Spec& spec, const QkNormRopeParams& p) {
+  for (const Placed& tensor : {Placed{"q", p.q.in, spec.activation}, Placed{"k", p.k.in, spec.activation},
+                               Placed{"q_out", p.q.out, spec.activation}, Placed{"k_out", p.k.out, spec.activation},
+                               Placed{"q_weight", p.q.weight, spec.weight}, Placed{"k_weight", p.k.weight, spec.weight},
+                               Placed{"positions", p.positions, spec.positions}, Placed{"cos", p.cos, spec.table},
+                               Placed{"sin", p.sin, spec.table}})
+    if (!multiple(tensor.data, static_cast<std::int64_t>(size_of(tensor.type)))) return tensor.name;
+  return nullptr;
+}
+
+bool fits(const Variant& v, const QkNormRopeParams& p) {
+  if (v.form.access == 1) return true;
+  const int weight = std::min(16, v.form.access * size_of(v.weight));
+  if (!multiple(p.q.weight, weight) || !multiple(p.k.weight, weight)) return false;
+  if (v.source == Source::none || v.source == Source::turns) return true;
+  const int bytes = table_access(v);
+  return multiple(p.cos, bytes) && multiple(p.sin, bytes) && p.table_row * size_of(v.table) % bytes == 0 &&
+         p.table_batch * size_of(v.table) % bytes == 0;
+}
+
+Launch launch_of(const Spec& spec, const Variant& v, int wanted_warps, const QkNormRopeParams& params,
+                 const Turns* turns) {
+  const int warps = warps_of_token(v), block = block_warps(v, wanted_warps);
+  const auto tokens = static_cast<unsigned>(v.form.tokens);
+  return {.grid = {static_cast<unsigned>((params.tokens + tokens - 1) / tokens),
+                   static_cast<unsigned>(kernel::divide_up(warps, block)), static_cast<unsigned>(params.batches)},
+          .block = {static_cast<unsigned>(block * kernel::kWarp), tokens, 1},
+          .argument = argument(spec, params, turns)};
+}
+
+Launch launch(const Spec& spec, std::span<const Variant> variants, const QkNormRopeParams& params, const Turns* turns,
+              int multiprocessors) {
+  const int last = static_cast<int>(variants.size()) - 1;
+  Choice choice = last > 0 ? choose(variants, params, multiprocessors) : Choice{last, 4};
+  if (!fits(variants[choice.variant], params)) choice = {last, 4};
+  Launch result = launch_of(spec, variants[choice.variant], choice.warps, params, turns);
+  result.variant = choice.variant;
+  return result;
+}
+
+}  // namespace ropeline::ops::qk_norm_rope

@@ -1,0 +1,163 @@
+// Variants, their names, and the launch rule: numbers only, so they are tested everywhere.
+
+#include <gtest/gtest.h>
+
+#include "ops/qk_norm_rope.h"
+#include "ops/qk_norm_rope_launch.h"
+#include "ops/qk_norm_rope_variant.h"
+
+namespace ropeline::ops::qk_norm_rope {
+namespace {
+
+constexpr int kMultiprocessors = 132;  // an H100's
+
+Spec spec_of(int q, int k, int head_dim, int rotary_dim, Style style = Style::neox) {
+  return ropeline::qk_norm_rope({q, k, head_dim}, RmsNorm{},
+                                {.style = style, .angles = Frequencies::theta(1e6, rotary_dim)});
+}
+
+/// Packed q and k of so many tokens, and nothing else that a launch looks at.
+QkNormRopeParams call_of(const Spec& spec, std::int64_t tokens) {
+  const std::int64_t row = (spec.q.heads + 2 * spec.k.heads) * spec.head_dim;
+  QkNormRopeParams p{};
+  p.q.in_token = p.q.out_token = row;
+  p.q.in_head = p.q.out_head = spec.head_dim;
+  p.k = p.q;
+  p.batches = 1, p.tokens = tokens;
+  p.position_token = 1;
+  return p;
+}
+
+/// "run x heads", grid and block of the launch of so many tokens.
+std::string shape_of(const Spec& spec, std::int64_t tokens) {
+  const auto all = variants(spec);
+  const Launch l = launch(spec, all, call_of(spec, tokens), nullptr, kMultiprocessors);
+  const kernel::Form& f = all[l.variant].form;
+  std::string text = std::to_string(f.run) + "x" + std::to_string(f.heads);
+  for (const unsigned n : l.grid) text.append(" ").append(std::to_string(n));
+  return text.append(" of ").append(std::to_string(l.block[0])).append(" ").append(std::to_string(l.block[1]));
+}
+
+TEST(LaunchRule, MoreTokensGetMoreHeadsALane) {
+  const Spec spec = spec_of(32, 4, 128, 128);
+  EXPECT_EQ(shape_of(spec, 1), "2x1 1 9 1 of 128 1");
+  EXPECT_EQ(shape_of(spec, 18), "2x1 18 9 1 of 128 1");
+  EXPECT_EQ(shape_of(spec, 19), "4x1 19 3 1 of 192 1");
+  EXPECT_EQ(shape_of(spec, 176), "4x1 176 3 1 of 192 1");
+  EXPECT_EQ(shape_of(spec, 177), "4x2 177 3 1 of 96 1");
+  EXPECT_EQ(shape_of(spec, 704), "4x2 704 3 1 of 96 1");
+  EXPECT_EQ(shape_of(spec, 705), "4x6 705 1 1 of 96 1");
+  EXPECT_EQ(shape_of(spec, 1056), "4x6 1056 1 1 of 96 1");
+  EXPECT_EQ(shape_of(spec, 1057), "4x2 1057 3 1 of 96 1");
+  EXPECT_EQ(shape_of(spec, 2817), "4x2 2817 1 1 of 288 1");
+  EXPECT_EQ(shape_of(spec, 2147483647), "4x2 2147483647 1 1 of 288 1");
+}
+
+TEST(LaunchRule, TokensWithFewHeadsShareABlock) {
+  EXPECT_EQ(shape_of(spec_of(2, 1, 64, 64), 100000), "4x2 50000 1 1 of 64 2");
+  EXPECT_EQ(shape_of(spec_of(2, 0, 64, 64), 100001), "4x2 25001 1 1 of 32 4");
+}
+
+TEST(LaunchRule, ACountOfWarpsWithoutDivisorHasATail) {
+  const auto all = variants(spec_of(17, 0, 128, 128));
+  EXPECT_TRUE(all[0].form.tail);
+  EXPECT_EQ(shape_of(spec_of(17, 0, 128, 128), 1), "2x1 1 5 1 of 128 1");
+}
+
+TEST(Variants, TheRunFollowsAlignmentAndRotaryPart) {
+  const auto runs = [](Spec spec, int alignment) {
+    spec.alignment = alignment;
+    std::string text;
+    for (const auto& v : variants(spec)) text += std::to_string(v.form.run) + "/" + std::to_string(v.form.access) + " ";
+    return text;
+  };
+  EXPECT_EQ(runs(spec_of(3, 1, 128, 128), 16), "2/2 4/4 4/4 2/1 ");
+  EXPECT_EQ(runs(spec_of(3, 1, 256, 256), 16), "4/4 4/4 2/1 ");
+  EXPECT_EQ(runs(spec_of(3, 1, 128, 128), 4), "2/2 2/2 2/1 ");
+  EXPECT_EQ(runs(spec_of(3, 1, 128, 128), 2), "2/1 ");
+  EXPECT_EQ(runs(spec_of(3, 1, 128, 100), 16), "2/2 2/2 2/1 ");
+  EXPECT_EQ(runs(spec_of(3, 1, 128, 100, Style::interleaved), 16), "2/2 4/4 4/4 2/1 ");
+  EXPECT_EQ(runs(spec_of(3, 1, 128, 6), 16), "2/1 ");
+  EXPECT_EQ(runs(spec_of(3, 1, 128, 6, Style::interleaved), 16), "2/2 2/2 2/1 ");
+}
+
+TEST(Variants, ANameIsTheTemplateArgument) {
+  EXPECT_EQ(kernel_name(variants(spec_of(32, 4, 128, 64))[0]),
+            "ropeline::kernel::qk_norm_rope<ropeline::kernel::Variant{.head_dim=128,.rotary_dim=64,"
+            ".source=ropeline::kernel::Source::turns,.wide_positions=true,"
+            ".q={.heads=32,.norm={.present=true,.weight=true},.rope={.present=true}},"
+            ".k={.heads=4,.norm={.present=true,.weight=true},.rope={.present=true}},.form={.run=2,.access=2}}>");
+}
+
+TEST(Variants, NumbersThatShapeNoCodeAreNotInTheName) {
+  Spec a = spec_of(32, 4, 128, 128), b = a;
+  std::get<Norm>(b.q.steps[0]).eps = 1e-5f;
+  for (Spec* s : {&b}) std::get<Rope>(s->q.steps[1]).angles = Frequencies::theta(1e4, 128);
+  EXPECT_EQ(kernel_name(variants(a)[0]), kernel_name(variants(b)[0]));
+  std::get<Norm>(b.q.steps[0]).eps = 1e-42f;
+  EXPECT_NE(kernel_name(variants(a)[0]), kernel_name(variants(b)[0]));
+}
+
+TEST(Merged, BatchesBecomeTokensWhereStridesAllowIt) {
+  const Spec spec = spec_of(4, 2, 64, 64);
+  QkNormRopeParams p = call_of(spec, 10);
+  p.batches = 3;
+  for (StreamParams* s : {&p.q, &p.k}) s->in_batch = s->out_batch = 10 * s->in_token;
+  p.position_batch = 10;
+  EXPECT_EQ(merged(p).batches, 1);
+  EXPECT_EQ(merged(p).tokens, 30);
+  p.position_batch = 0;  // shared by the batches
+  EXPECT_EQ(merged(p).batches, 3);
+  p.tokens = 1;
+  EXPECT_EQ(merged(p).tokens, 3);
+  EXPECT_EQ(merged(p).position_token, 0);
+}
+
+TEST(Fits, WeightsAndTablesMustBeAligned) {
+  Spec spec = spec_of(4, 2, 64, 64);
+  for (StreamSpec* s : {&spec.q, &spec.k}) std::get<Rope>(s->steps[1]).angles = CosSinCache{64};
+  const auto all = variants(spec);
+  alignas(16) float memory[8] = {};
+  QkNormRopeParams p = call_of(spec, 10);
+  p.cos = memory, p.sin = memory, p.table_row = 64, p.q.weight = memory, p.k.weight = memory;
+  EXPECT_TRUE(fits(all[1], p));
+  QkNormRopeParams odd = p;
+  odd.k.weight = reinterpret_cast<char*>(memory) + 2;
+  EXPECT_FALSE(fits(all[1], odd));
+  EXPECT_TRUE(fits(all.back(), odd));
+  odd = p, odd.table_row = 65;
+  EXPECT_FALSE(fits(all[1], odd));
+  const Launch l = launch(spec, all, odd, nullptr, kMultiprocessors);
+  EXPECT_EQ(l.variant, static_cast<int>(all.size()) - 1);
+}
+
+TEST(Misaligned, NamesTheTensor) {
+  const Spec spec = spec_of(4, 2, 64, 64);
+  alignas(16) char memory[32] = {};
+  QkNormRopeParams p = call_of(spec, 10);
+  EXPECT_EQ(misaligned(spec, p), nullptr);
+  p.positions = memory + 4;
+  EXPECT_STREQ(misaligned(spec, p), "positions");
+  p.positions = memory + 8, p.k.in = memory + 1;
+  EXPECT_STREQ(misaligned(spec, p), "k");
+}
+
+TEST(Argument, StridesAreBytes) {
+  const Spec spec = spec_of(4, 2, 64, 64);
+  const kernel::QkNormRopeLaunch a = launch(spec, variants(spec), call_of(spec, 5), nullptr, kMultiprocessors).argument;
+  EXPECT_EQ(a.stream[0].in_token, 8 * 64 * 2);
+  EXPECT_EQ(a.stream[1].out_head, 64 * 2);
+  EXPECT_EQ(a.position_token, 8);
+  EXPECT_EQ(a.stream[0].eps, 1e-6f);
+  EXPECT_EQ(a.factor, 1.0f);
+}
+
+TEST(FrequencyTable, IsPaddedWithZeros) {
+  const auto table = frequency_table(spec_of(4, 2, 80, 80));
+  ASSERT_EQ(table.size(), 64u);
+  EXPECT_EQ(table[0].hi, split_turns(Frequencies::theta(1e6, 80).turns()[0]).hi);
+  for (std::size_t i = 40; i < table.size(); ++i) EXPECT_EQ(table[i].hi | static_cast<unsigned>(table[i].lo), 0u);
+}
+
+}  // namespace
+}  // namespace ropeline::ops::qk_norm_rope
