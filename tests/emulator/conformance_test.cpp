@@ -101,7 +101,7 @@ TEST_P(Emulated, GivesTheReferencesBits) {
   }
 }
 
-std::string name_of(const testing::TestParamInfo<int>& info) { return "case_" + std::to_string(info.param); }
+std::string name_of(const testing::TestParamInfo<int>& info) { return std::string("case_").append(std::to_string(info.param)); }
 
 INSTANTIATE_TEST_SUITE_P(All, Emulated, testing::Range(0, static_cast<int>(cases().size())), name_of);
 
