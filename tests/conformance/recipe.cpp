@@ -99,7 +99,7 @@ class Maker {
   void place_positions() {
     const std::int64_t T = recipe_.tokens, step = recipe_.position_stride;
     const bool batched = has_batch_of_angles();
-    void* data = allocate((batched ? batches() : 1) * T * step, recipe_.spec.positions);
+    void* data = allocate((batched ? batches() : 1) * T * std::max<std::int64_t>(step, 1), recipe_.spec.positions);
     TensorView& p = call_.args.positions;
     p = batched ? TensorView(data, recipe_.spec.positions, {recipe_.batches, T}, {T * step, step})
                 : TensorView(data, recipe_.spec.positions, {T}, {step});
