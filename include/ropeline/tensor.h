@@ -11,7 +11,8 @@ namespace ropeline {
 
 /// A view of a tensor that somebody else owns: base, type, shape and strides (in elements). Rank 0 to 4.
 /// A default-made view is absent (`!view`), which is how an optional argument is left out.
-/// A view with zero elements may have null data; any other view with null data is refused when a plan runs.
+/// A view with zero elements may have null data; any other view with null data is refused when a plan runs, and so is a
+/// base that is not a multiple of the element's size.
 struct TensorView {
   static constexpr int max_rank = 4;
   static constexpr int absent = -1;

@@ -64,6 +64,9 @@ void check_memory(const Call& call, const char* name, const TensorView& view, DT
   require(same_device(view.device, call.device), name, ": is on ", On{view.device}, ", the plan runs on ",
           On{call.device});
   require(view.data || view.elements() == 0, name, ": null data for shape ", Shape{view});
+  const auto address = reinterpret_cast<std::uintptr_t>(view.data);
+  require((address & (size_of(dtype) - 1)) == 0, name, ": base is aligned to ", address & -address,
+          " bytes, elements of ", name_of(dtype), " need ", size_of(dtype));
 }
 
 void check_unit_stride(const char* name, const TensorView& view) {

@@ -43,7 +43,8 @@ class Maker {
   }
 
   void* allocate(std::int64_t elements, DType type) {
-    return call_.memory.allocate(static_cast<std::size_t>(elements) * size_of(type), recipe_.shift);
+    const std::size_t size = size_of(type), shift = static_cast<std::size_t>(recipe_.shift) / size * size;
+    return call_.memory.allocate(static_cast<std::size_t>(elements) * size, shift);
   }
 
   TensorView separate(Layout layout, int heads) {

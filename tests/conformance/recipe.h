@@ -27,7 +27,7 @@ struct Recipe {
   Layout layout = Layout::dense;
   bool in_place = true;
   Layout out_layout = Layout::dense;  ///< of the outputs when not in place; never packed
-  int shift = 0;                      ///< bytes by which every base misses a multiple of 64
+  int shift = 0;                      ///< bytes by which every base misses a multiple of 64, cut to whole elements
   Values values = Values::ordinary;
   Values table_values = Values::ordinary;  ///< of cos, sin and weights
   Positions positions = Positions::counting;

@@ -70,6 +70,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Bad{"q: base is aligned to 2 bytes, the spec's alignment is 16", [](Args& a) { shift(a.q, 2); }},
                     Bad{"k_out: base is aligned to 8 bytes, the spec's alignment is 16",
                         [](Args& a) { shift(a.k_out, 8); }},
+                    Bad{"q: base is aligned to 1 bytes, elements of bf16 need 2", [](Args& a) { shift(a.q, 1); }},
                     Bad{"q: stride 63 (126 bytes) of dimension 1 is not a multiple of the spec's alignment 16",
                         [](Args& a) { a.q.strides[1] = 63; }},
                     Bad{"v: given, but the spec has no such heads", [](Args& a) { a.v = a.q; }},
@@ -120,6 +121,9 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"cos_sin_cache: dtype bf16 differs from the spec's fp32",
             [](Args& a) { a.cos_sin_cache.dtype = DType::bf16; }},
         Bad{"cos_sin_cache: stride 2 of the last dimension must be 1", [](Args& a) { a.cos_sin_cache.strides[1] = 2; }},
+        Bad{"cos_sin_cache: base is aligned to 2 bytes, elements of fp32 need 4",
+            [](Args& a) { shift(a.cos_sin_cache, 2); }},
+        Bad{"positions: base is aligned to 4 bytes, elements of int64 need 8", [](Args& a) { shift(a.positions, 4); }},
         Bad{"cos_sin_cache: null data for shape [64, 64]", [](Args& a) { a.cos_sin_cache.data = nullptr; }}));
 
 INSTANTIATE_TEST_SUITE_P(Tables, RefusedRows,
