@@ -1,7 +1,7 @@
 // cos and sin of one token: from the phase (docs/numerics.md, angles; kernels/shared/phase.h in vectors) or from a
 // table.
 
-#if defined(ROPELINE_CPU_SIMD_ANGLES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#if defined(ROPELINE_CPU_SIMD_ANGLES_INL_H_) == defined(ROPELINE_SIMD_TOGGLE)
 #ifdef ROPELINE_CPU_SIMD_ANGLES_INL_H_
 #undef ROPELINE_CPU_SIMD_ANGLES_INL_H_
 #else

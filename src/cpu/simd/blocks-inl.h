@@ -2,7 +2,7 @@
 // bf16 that costs a shift and a mask, and no lane ever moves: weights, cos and sin are arranged the same way, a rotary
 // pair is either the same lane of two blocks (NeoX) or the two vectors of one block (interleaved).
 
-#if defined(ROPELINE_CPU_SIMD_BLOCKS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#if defined(ROPELINE_CPU_SIMD_BLOCKS_INL_H_) == defined(ROPELINE_SIMD_TOGGLE)
 #ifdef ROPELINE_CPU_SIMD_BLOCKS_INL_H_
 #undef ROPELINE_CPU_SIMD_BLOCKS_INL_H_
 #else

@@ -5,7 +5,7 @@
 // a tie both roundings have an even candidate; checked for all 2^23 mantissas by tests/cpu). It is wrong where p
 // overflows and where bf16 is subnormal, so a row group takes this way only when its values prove to be between.
 
-#if defined(ROPELINE_CPU_SIMD_BOUNDED_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#if defined(ROPELINE_CPU_SIMD_BOUNDED_INL_H_) == defined(ROPELINE_SIMD_TOGGLE)
 #ifdef ROPELINE_CPU_SIMD_BOUNDED_INL_H_
 #undef ROPELINE_CPU_SIMD_BOUNDED_INL_H_
 #else

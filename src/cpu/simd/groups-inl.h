@@ -1,7 +1,7 @@
 // Groups of head rows, for shapes whose halves, slices and rests are whole blocks: sum the group's squares, take all
 // roots at once, then go through the row block by block with the block's weights, cos and sin in registers.
 
-#if defined(ROPELINE_CPU_SIMD_GROUPS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#if defined(ROPELINE_CPU_SIMD_GROUPS_INL_H_) == defined(ROPELINE_SIMD_TOGGLE)
 #ifdef ROPELINE_CPU_SIMD_GROUPS_INL_H_
 #undef ROPELINE_CPU_SIMD_GROUPS_INL_H_
 #else

@@ -1,6 +1,6 @@
 // One head of any shape, in fp32 scratch: the path that runs whatever the row groups (groups-inl.h) do not.
 
-#if defined(ROPELINE_CPU_SIMD_HEAD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#if defined(ROPELINE_CPU_SIMD_HEAD_INL_H_) == defined(ROPELINE_SIMD_TOGGLE)
 #ifdef ROPELINE_CPU_SIMD_HEAD_INL_H_
 #undef ROPELINE_CPU_SIMD_HEAD_INL_H_
 #else

@@ -11,6 +11,13 @@
 
 #if HWY_TARGET & ROPELINE_SIMD_TARGETS
 #include "cpu/simd/tokens-inl.h"
+// The include guards of this folder's -inl.h files follow a toggle of their own: Highway's flips with the baseline too,
+// whose pass includes none of them.
+#ifdef ROPELINE_SIMD_TOGGLE
+#undef ROPELINE_SIMD_TOGGLE
+#else
+#define ROPELINE_SIMD_TOGGLE
+#endif
 #endif
 
 #if HWY_ONCE

@@ -1,6 +1,6 @@
 // Which blocks a stream consists of, and which loop takes a group of its heads through them.
 
-#if defined(ROPELINE_CPU_SIMD_STREAMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#if defined(ROPELINE_CPU_SIMD_STREAMS_INL_H_) == defined(ROPELINE_SIMD_TOGGLE)
 #ifdef ROPELINE_CPU_SIMD_STREAMS_INL_H_
 #undef ROPELINE_CPU_SIMD_STREAMS_INL_H_
 #else

@@ -1,6 +1,6 @@
 // A call's tokens, one after the other: weights once, angles once a token, then every head of q and k.
 
-#if defined(ROPELINE_CPU_SIMD_TOKENS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#if defined(ROPELINE_CPU_SIMD_TOKENS_INL_H_) == defined(ROPELINE_SIMD_TOGGLE)
 #ifdef ROPELINE_CPU_SIMD_TOKENS_INL_H_
 #undef ROPELINE_CPU_SIMD_TOKENS_INL_H_
 #else

@@ -1,6 +1,6 @@
 // Sums of many rows at once: the contract's tree over neighbours, merged across rows so that no lane is idle.
 
-#if defined(ROPELINE_CPU_SIMD_TREE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#if defined(ROPELINE_CPU_SIMD_TREE_INL_H_) == defined(ROPELINE_SIMD_TOGGLE)
 #ifdef ROPELINE_CPU_SIMD_TREE_INL_H_
 #undef ROPELINE_CPU_SIMD_TREE_INL_H_
 #else

@@ -1,6 +1,6 @@
 // fp32 vectors out of, and into, rows of each element type: exact widening, R, and narrowing by round to nearest even.
 
-#if defined(ROPELINE_CPU_SIMD_VECTORS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#if defined(ROPELINE_CPU_SIMD_VECTORS_INL_H_) == defined(ROPELINE_SIMD_TOGGLE)
 #ifdef ROPELINE_CPU_SIMD_VECTORS_INL_H_
 #undef ROPELINE_CPU_SIMD_VECTORS_INL_H_
 #else
