@@ -1,0 +1,93 @@
+#include "context.h"
+
+#include "driver.h"
+#include "error.h"
+
+namespace ropeline::cuda {
+namespace {
+
+int attribute_of(const Driver& d, int attribute, DeviceHandle device) {
+  int value = 0;
+  check(d, d.device_attribute(&value, attribute, device), jit::Stage::driver, "cuDeviceGetAttribute");
+  return value;
+}
+
+DeviceFacts read_facts(int index) {
+  const Driver& d = require_driver();
+  if (index < 0 || index >= device_count())
+    throw jit::Error(
+        ErrorKind::invalid_argument,
+        {jit::Stage::driver, text("device cuda:", index, ": this machine has ", device_count()), {}, {}, {}});
+  DeviceHandle device = 0;
+  check(d, d.device_get(&device, index), jit::Stage::driver, text("cuDeviceGet(", index, ")"));
+  char name[256] = "";
+  d.device_name(name, sizeof name, device);
+  return {name,
+          attribute_of(d, attribute::major, device),
+          attribute_of(d, attribute::minor, device),
+          attribute_of(d, attribute::multiprocessors, device),
+          attribute_of(d, attribute::l2_bytes, device),
+          attribute_of(d, attribute::shared_bytes_optin, device)};
+}
+
+// Retained once per device and kept for the life of the process, as the CUDA runtime does.
+Context primary_context(int index) {
+  static auto* const contexts = new jit::Once<int, Context>();
+  return contexts->get(index, [&] {
+    const Driver& d = require_driver();
+    DeviceHandle device = 0;
+    Context context = nullptr;
+    check(d, d.device_get(&device, index), jit::Stage::driver, text("cuDeviceGet(", index, ")"));
+    check(d, d.primary_retain(&context, device), jit::Stage::driver, "cuDevicePrimaryCtxRetain");
+    return context;
+  });
+}
+
+}  // namespace
+
+int device_count() noexcept {
+  int count = 0;
+  return driver() && driver()->device_count(&count) == result::success ? count : 0;
+}
+
+const DeviceFacts& facts(int device) {
+  static auto* const once = new jit::Once<int, DeviceFacts>();
+  return once->get(device, [&] { return read_facts(device); });
+}
+
+std::string architecture(const DeviceFacts& facts) { return text("sm_", facts.major, facts.minor); }
+
+int current_device() noexcept {
+  DeviceHandle device = -1;
+  return driver() && driver()->context_device(&device) == result::success ? device : -1;
+}
+
+int make_current() {
+  const Driver& d = require_driver();
+  if (const int device = current_device(); device >= 0) return device;
+  check(d, d.context_set(primary_context(0)), jit::Stage::driver, "cuCtxSetCurrent");
+  return 0;
+}
+
+CurrentDevice::CurrentDevice(int device) {
+  if (current_device() == device) return;
+  const Driver& d = require_driver();
+  check(d, d.context_push(primary_context(device)), jit::Stage::driver, "cuCtxPushCurrent");
+  pushed_ = true;
+}
+
+CurrentDevice::~CurrentDevice() {
+  Context popped;
+  if (pushed_) driver()->context_pop(&popped);
+}
+
+bool is_capturing(void* stream) {
+  const Driver& d = require_driver();
+  int status = 0;
+  const Result result = d.is_capturing(static_cast<Stream>(stream), &status);
+  if (result == result::capture_implicit) return true;
+  check(d, result, jit::Stage::driver, "cuStreamIsCapturing");
+  return status != 0;
+}
+
+}  // namespace ropeline::cuda

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+
+namespace ropeline::cuda {
+
+/// What we need to know of a device, read once for each.
+struct DeviceFacts {
+  std::string name;
+  int major = 0, minor = 0;  ///< compute capability
+  int multiprocessors = 0;
+  int l2_bytes = 0;
+  int shared_bytes_optin = 0;  ///< dynamic shared memory that a block may have when it asks
+};
+
+/// Devices that can be used; 0 without a driver.
+int device_count() noexcept;
+
+/// Throws jit::Error for an index that is none.
+const DeviceFacts& facts(int device);
+
+/// "sm_90"
+std::string architecture(const DeviceFacts& facts);
+
+/// The device of this thread's current context, or -1.
+int current_device() noexcept;
+
+/// The current device. A thread without one gets the first device's primary context. Throws jit::Error.
+int make_current();
+
+/// Makes a device's primary context current while it lives, and restores what was. Nothing to do, and nothing done,
+/// when that device is current already.
+class CurrentDevice {
+ public:
+  explicit CurrentDevice(int device);
+  CurrentDevice(const CurrentDevice&) = delete;
+  CurrentDevice& operator=(const CurrentDevice&) = delete;
+  ~CurrentDevice();
+
+ private:
+  bool pushed_ = false;
+};
+
+/// Whether work queued on the stream is being captured into a graph. For the null stream: whether any capture in this
+/// context forbids its use.
+bool is_capturing(void* stream);
+
+}  // namespace ropeline::cuda

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "driver.h"
+
+namespace ropeline::cuda {
+
+/// A binary that the driver has taken. Not tied to a context; unloaded with the last owner.
+class Library {
+ public:
+  /// Throws jit::Error with stage `load`, and a hint when the driver is too old or the GPU another one.
+  explicit Library(const jit::Binary& binary);
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
+  ~Library();
+
+  KernelHandle kernel(std::size_t index) const { return kernels_[index]; }
+
+  /// Uploads every kernel into the current context, which lazy loading would leave to the first launch.
+  void upload() const;
+
+ private:
+  LibraryHandle handle_ = nullptr;
+  std::vector<KernelHandle> kernels_;
+};
+
+/// Dynamic shared memory above 48 KiB has to be asked for, per device.
+void allow_shared_bytes(KernelHandle kernel, int device, int bytes);
+
+}  // namespace ropeline::cuda

@@ -1,0 +1,40 @@
+#include "cuda/context.h"
+#include "driver.h"
+#include "error.h"
+#include "ropeline/device_memory.h"
+
+namespace ropeline {
+namespace {
+
+using cuda::Address;
+
+void check(cuda::Result result, const std::string& what) {
+  cuda::check(cuda::require_driver(), result, jit::Stage::driver, what);
+}
+
+Address address_of(void* data) { return reinterpret_cast<Address>(data); }
+
+}  // namespace
+
+DeviceMemory::DeviceMemory(std::size_t bytes, int device) : bytes_(bytes), device_(device) {
+  const cuda::CurrentDevice current(device);
+  Address address = 0;
+  if (bytes) check(cuda::require_driver().allocate(&address, bytes), text("cuMemAlloc(", bytes, ")"));
+  data_ = reinterpret_cast<void*>(address);
+}
+
+DeviceMemory::~DeviceMemory() {
+  if (data_) cuda::driver()->free(address_of(data_));
+}
+
+void DeviceMemory::upload(const void* source) {
+  const cuda::CurrentDevice current(device_);
+  if (bytes_) check(cuda::require_driver().to_device(address_of(data_), source, bytes_), "cuMemcpyHtoD");
+}
+
+void DeviceMemory::download(void* target) const {
+  const cuda::CurrentDevice current(device_);
+  if (bytes_) check(cuda::require_driver().to_host(target, address_of(data_), bytes_), "cuMemcpyDtoH");
+}
+
+}  // namespace ropeline

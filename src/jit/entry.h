@@ -1,0 +1,25 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "ropeline/jit.h"
+
+namespace ropeline::jit {
+
+/// The bytes of a binary as a file of the cache holds them:
+///   16 bytes magic, length of the rest as u64, fields, SHA-256 of all before it.
+/// Numbers are little-endian; a text is its length as u64 and its bytes.
+std::string entry_bytes(const Binary& binary);
+
+/// A binary, or why the bytes are none.
+struct Parsed {
+  std::shared_ptr<const Binary> binary;
+  std::string reason;
+};
+
+/// Verifies and reads an entry: magic, length, digest, and that it holds the binary of exactly this key.
+Parsed parse_entry(std::string_view bytes, std::string_view key_text);
+
+}  // namespace ropeline::jit

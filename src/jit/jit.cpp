@@ -1,0 +1,22 @@
+#include "cuda/context.h"
+#include "error.h"
+#include "runtime.h"
+
+namespace ropeline::jit {
+namespace {
+
+std::string architecture_of(const Options& options) {
+  if (!options.architecture.empty()) return options.architecture;
+  return cuda::architecture(cuda::facts(cuda::make_current()));
+}
+
+}  // namespace
+
+Build build(const Source& source, const Options& options) {
+  const Program program = resolve(source);
+  return runtime()->build({program, options, architecture_of(options)});
+}
+
+int current_device() noexcept { return cuda::current_device(); }
+
+}  // namespace ropeline::jit

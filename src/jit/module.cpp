@@ -1,0 +1,92 @@
+#include <algorithm>
+
+#include "cuda/context.h"
+#include "cuda/launch.h"
+#include "cuda/library.h"
+#include "error.h"
+#include "runtime.h"
+
+namespace ropeline::jit {
+
+// A program on one device: the binary, the driver's handle on it, and the device it was uploaded to.
+struct detail::Loaded {
+  std::shared_ptr<const Binary> binary;
+  std::shared_ptr<const cuda::Library> library;
+  const cuda::Driver& driver;
+  int device;
+};
+
+namespace {
+
+void refuse_while_capturing(const Source& source, void* stream) {
+  if (!cuda::is_capturing(stream)) return;
+  throw Error(ErrorKind::unavailable,
+              {Stage::load,
+               text(source.name, ": not loaded yet, and the stream is being captured into a graph"),
+               "load or prepare it before the capture begins",
+               {},
+               {}});
+}
+
+// One driver handle per binary and process, whatever the number of devices.
+std::shared_ptr<const cuda::Library> library_of(Runtime& runtime, const Binary& binary) {
+  return runtime.libraries.get(binary.key, [&] { return std::make_shared<const cuda::Library>(binary); });
+}
+
+Module load_onto(Runtime& runtime, const Request& request, int device) {
+  Request checked = request;
+  checked.check = [](const Binary& binary) { cuda::Library loads(binary); };
+  const Build build = runtime.build(checked);
+  auto library = library_of(runtime, *build.binary);
+  library->upload();
+  return Module(
+      std::make_shared<const detail::Loaded>(build.binary, std::move(library), cuda::require_driver(), device));
+}
+
+}  // namespace
+
+Module load(const Source& source, const Options& options, void* stream) {
+  const int device = cuda::make_current();
+  const Program program = resolve(source);
+  const bool derived = options.architecture.empty();
+  const std::string architecture = derived ? cuda::architecture(cuda::facts(device)) : options.architecture;
+  const auto current = runtime();
+  // Within a process the compiler does not change, so that its version need not be known here.
+  const Key key = make_key(program, architecture, options, options.pin_compiler ? "pinned" : "");
+  return current->modules.get({hex(key.digest), device}, [&] {
+    refuse_while_capturing(source, stream);
+    return load_onto(*current, {program, options, architecture, derived}, device);
+  });
+}
+
+void Kernel::launch_addresses(const Launch& how, const void* const* arguments) const {
+  cuda::launch(loaded_->driver, static_cast<cuda::KernelHandle>(handle_), how, arguments, facts_->expression.c_str());
+}
+
+void Kernel::allow_shared_bytes(int bytes) const {
+  cuda::allow_shared_bytes(static_cast<cuda::KernelHandle>(handle_), loaded_->device, bytes);
+}
+
+Kernel Module::kernel(std::size_t index) const {
+  const auto& kernels = binary().kernels;
+  require(index < kernels.size(), "kernel ", index, ": the module has ", kernels.size());
+  Kernel kernel;
+  kernel.loaded_ = loaded_;
+  kernel.facts_ = &kernels[index];
+  kernel.handle_ = loaded_->library->kernel(index);
+  return kernel;
+}
+
+Kernel Module::kernel(const std::string& expression) const {
+  std::string known;
+  const auto& kernels = binary().kernels;
+  for (std::size_t i = 0; i < kernels.size(); ++i) {
+    if (kernels[i].expression == expression) return kernel(i);
+    known += text(known.empty() ? "" : ", ", kernels[i].expression);
+  }
+  throw_invalid(text("kernel '", expression, "': the module has ", known));
+}
+
+const Binary& Module::binary() const noexcept { return *loaded_->binary; }
+
+}  // namespace ropeline::jit
