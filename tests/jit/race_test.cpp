@@ -1,0 +1,54 @@
+// Processes that race for one key on an empty cache.
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+
+#include "tests/jit/fault_setting.h"
+
+namespace ropeline::jit {
+namespace {
+
+class Race : public Faults, public testing::WithParamInterface<int> {};
+
+TEST_P(Race, CompilesOnce) {
+  std::vector<Process> processes;
+  for (int i = 0; i < GetParam(); ++i)
+    processes.emplace_back(std::vector<std::string>{ROPELINE_PROBE, "build"},
+                           Environment{{"ROPELINE_CACHE_DIR", cache()}});
+  int compiled = 0;
+  for (Process& process : processes) {
+    const Outcome outcome = process.wait();
+    EXPECT_TRUE(outcome.says(right)) << outcome.out;
+    compiled += outcome.says("compiled ");
+  }
+  EXPECT_EQ(compiled, 1);
+  EXPECT_EQ(files_in(cache(), true).size(), 1u);
+  EXPECT_TRUE(files_in(cache(), false).empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Processes, Race, testing::Values(2, 4, 16));
+
+TEST_F(Faults, AHolderThatNeverEndsIsNotWaitedForForEver) {
+  std::filesystem::create_directory(cache());
+  const std::string lock = cache() + "/.lock-" + build(small_program(1), for_sm_90()).binary->key.substr(0, 2);
+  const int holder = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(flock(holder, LOCK_EX), 0);
+  const Outcome outcome = probe("build", cache(), {{"PROBE_LOCK_WAIT_MS", "100"}});
+  close(holder);
+  expect_right(outcome, "compiled");
+  EXPECT_TRUE(outcome.says("published=1")) << outcome.out;
+  EXPECT_TRUE(outcome.says("abandoned=1")) << outcome.out;
+}
+
+TEST_F(Faults, LockFilesStay) {
+  probe("build", cache());
+  const auto count = [&] { return std::distance(std::filesystem::directory_iterator(cache()), {}); };
+  EXPECT_EQ(count(), 2);
+  probe("build", cache());
+  EXPECT_EQ(count(), 2);
+}
+
+}  // namespace
+}  // namespace ropeline::jit
