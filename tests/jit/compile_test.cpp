@@ -52,7 +52,6 @@ TEST_F(Compile, SpillsAndSharedMemoryAreSeen) {
                                  {.architecture = "sm_90", .flags = {"--maxrregcount=32"}});
   EXPECT_GT(build.binary->kernels[0].spill_store_bytes, 0);
   EXPECT_GT(build.binary->kernels[0].spill_load_bytes, 0);
-  EXPECT_EQ(build.binary->kernels[0].shared_bytes, 64 * 4 + (build.binary->kernels[0].shared_bytes - 256));
   EXPECT_GE(build.binary->kernels[0].shared_bytes, 256);
 }
 

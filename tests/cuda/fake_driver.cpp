@@ -1,0 +1,126 @@
+// libcuda.so.1 for tests: the entry points that src/cuda uses. Layouts are written out again here, so that a slip in
+// the library's own declarations shows.
+
+#include "tests/cuda/fake_driver.h"
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+
+using ropeline::cuda::FakeDriver;
+
+namespace {
+
+FakeDriver& state() {
+  static FakeDriver driver;
+  return driver;
+}
+
+struct Attribute {
+  int id;
+  int padding;
+  int value;
+  char rest[60];
+};
+
+struct Config {
+  unsigned grid[3], block[3], shared_bytes, padding;
+  void* stream;
+  const Attribute* attributes;
+  unsigned attribute_count;
+};
+
+void* handle(std::size_t number) { return reinterpret_cast<void*>(0x1000 + number); }
+
+void note(const std::string& call) { state().calls.push_back(call); }
+
+}  // namespace
+
+extern "C" {
+
+FakeDriver* fake_driver_state() { return &state(); }
+
+int cuInit(unsigned) { return 0; }
+int cuGetErrorName(int result, const char** name) {
+  return *name = result == 1 ? "CUDA_ERROR_INVALID_VALUE" : "CUDA_ERROR_FAKE", 0;
+}
+int cuGetErrorString(int, const char** text) { return *text = "fake", 0; }
+int cuDriverGetVersion(int* version) { return *version = state().version, 0; }
+int cuDeviceGetCount(int* count) { return *count = state().devices, 0; }
+int cuDeviceGet(int* device, int index) { return *device = index, index < state().devices ? 0 : 101; }
+int cuDeviceGetName(char* name, int size, int device) {
+  std::strncpy(name, ("Fake " + std::to_string(device)).c_str(), size);
+  return 0;
+}
+int cuDeviceGetAttribute(int* value, int attribute, int) {
+  *value = attribute == 75   ? state().major
+           : attribute == 76 ? state().minor
+           : attribute == 16 ? 132
+           : attribute == 38 ? 50 << 20
+                             : 227 << 10;
+  return 0;
+}
+int cuDevicePrimaryCtxRetain(void** context, int device) {
+  return *context = handle(device), note("retain " + std::to_string(device)), 0;
+}
+int cuCtxGetCurrent(void** context) { return *context = state().current < 0 ? nullptr : handle(state().current), 0; }
+int cuCtxSetCurrent(void* context) {
+  return state().current = static_cast<int>(reinterpret_cast<std::size_t>(context) - 0x1000), 0;
+}
+int cuCtxPushCurrent_v2(void* context) { return note("push"), cuCtxSetCurrent(context); }
+int cuCtxPopCurrent_v2(void**) { return note("pop"), 0; }
+int cuCtxGetDevice(int* device) { return *device = state().current, state().current < 0 ? 201 : 0; }
+
+int cuLibraryLoadData(void** library, const void* image, int*, void**, unsigned, int*, void**, unsigned) {
+  if (state().load_result) return state().load_result;
+  state().images.push_back(static_cast<const char*>(image));
+  return *library = handle(state().images.size()), 0;
+}
+int cuLibraryUnload(void*) { return ++state().unloaded, 0; }
+int cuLibraryGetKernel(void** kernel, void*, const char* name) {
+  if (state().kernel_result) return state().kernel_result;
+  state().symbols.push_back(name);
+  return *kernel = handle(state().symbols.size()), 0;
+}
+int cuKernelGetFunction(void** function, void* kernel) { return *function = kernel, 0; }
+int cuKernelGetAttribute(int* value, int, void*, int) { return *value = 0, 0; }
+int cuKernelSetAttribute(int attribute, int value, void*, int device) {
+  return note("attribute " + std::to_string(attribute) + " = " + std::to_string(value) + " on " +
+              std::to_string(device)),
+         0;
+}
+int cuFuncLoad(void*) { return note("upload"), 0; }
+int cuFuncGetAttribute(int* value, int, void*) { return *value = 32, 0; }
+
+int cuLaunchKernelEx(const Config* config, void* function, void** arguments, void**) {
+  if (state().launch_result) return state().launch_result;
+  FakeDriver::Launch launch{};
+  std::memcpy(launch.grid, config->grid, sizeof launch.grid);
+  std::memcpy(launch.block, config->block, sizeof launch.block);
+  launch.shared_bytes = config->shared_bytes;
+  launch.stream = config->stream;
+  launch.function = function;
+  for (unsigned i = 0; i < config->attribute_count; ++i) {
+    launch.attribute_ids.push_back(config->attributes[i].id);
+    launch.attribute_values.push_back(config->attributes[i].value);
+  }
+  while (*arguments) launch.arguments.push_back(*arguments++);
+  state().launches.push_back(launch);
+  return 0;
+}
+
+int cuStreamIsCapturing(void*, int* status) { return *status = state().capture_status, state().capture_result; }
+int cuStreamCreate(void** stream, unsigned) { return *stream = handle(0), 0; }
+int cuStreamDestroy_v2(void*) { return 0; }
+int cuStreamSynchronize(void*) { return 0; }
+int cuMemAlloc_v2(unsigned long long* address, std::size_t bytes) {
+  return *address = reinterpret_cast<unsigned long long>(std::malloc(bytes)), 0;
+}
+int cuMemFree_v2(unsigned long long address) { return std::free(reinterpret_cast<void*>(address)), 0; }
+int cuMemcpyHtoD_v2(unsigned long long to, const void* from, std::size_t n) {
+  return std::memcpy(reinterpret_cast<void*>(to), from, n), 0;
+}
+int cuMemcpyDtoH_v2(void* to, unsigned long long from, std::size_t n) {
+  return std::memcpy(to, reinterpret_cast<const void*>(from), n), 0;
+}
+}

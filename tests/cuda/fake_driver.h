@@ -1,0 +1,45 @@
+#pragma once
+
+#include <dlfcn.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace ropeline::cuda {
+
+/// What the fake driver answers and what it was told. Reached through `fake_driver()` in its library.
+struct FakeDriver {
+  // Answers.
+  int devices = 2;
+  int major = 9, minor = 0;
+  int version = 13000;
+  int current = -1;        ///< device of the current context; -1 is none
+  int capture_status = 0;  ///< of every stream
+  int capture_result = 0;  ///< of asking
+  int load_result = 0;
+  int kernel_result = 0;
+  int launch_result = 0;
+
+  // Told.
+  struct Launch {
+    unsigned grid[3], block[3], shared_bytes;
+    void* stream;
+    std::vector<int> attribute_ids, attribute_values;
+    std::vector<void*> arguments;  ///< addresses, up to the null
+    void* function;
+  };
+  std::vector<Launch> launches;
+  std::vector<std::string> images, symbols;
+  std::vector<std::string> calls;  ///< uploads, attributes, contexts
+  int unloaded = 0;
+};
+
+inline FakeDriver& fake_driver() {
+  void* library = dlopen("libcuda.so.1", RTLD_LAZY);
+  static auto* const get = reinterpret_cast<FakeDriver* (*)()>(library ? dlsym(library, "fake_driver_state") : nullptr);
+  if (!get) throw std::runtime_error("the fake driver is not on LD_LIBRARY_PATH");
+  return *get();
+}
+
+}  // namespace ropeline::cuda
