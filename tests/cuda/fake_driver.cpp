@@ -41,6 +41,7 @@ extern "C" {
 FakeDriver* fake_driver_state() { return &state(); }
 
 int cuInit(unsigned) { return 0; }
+int cuGetExportTable(const void**, const void*) { return 500; }  // NVRTC asks for one
 int cuGetErrorName(int result, const char** name) {
   return *name = result == 1 ? "CUDA_ERROR_INVALID_VALUE" : "CUDA_ERROR_FAKE", 0;
 }
