@@ -43,7 +43,7 @@ std::vector<std::string> cuda_roots();
 std::vector<std::string> python_prefixes();
 
 #ifdef ROPELINE_FAULTS
-/// ROPELINE_KILL_AT: the step at which a test's process ends as by kill -9.
+/// The step at which a test's process ends as by kill -9 (ROPELINE_KILL_AT; builds with tests only).
 std::string kill_at();
 #endif
 

@@ -8,7 +8,7 @@ namespace {
 
 std::string joined(const std::vector<std::string>& words) {
   std::string line;
-  for (const std::string& word : words) line += " " + word;
+  for (const std::string& word : words) line += text(" ", word);
   return line;
 }
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "compiler.h"
 #include "entry.h"
 #include "error.h"
-#include "nvrtc.h"
 #include "publish.h"
 
 namespace ropeline::jit {

@@ -5,10 +5,10 @@
 #include <optional>
 #include <vector>
 
+#include "compiler_library.h"
 #include "digest.h"
 #include "folder.h"
 #include "key.h"
-#include "nvrtc_api.h"
 #include "pack.h"
 #include "program.h"
 

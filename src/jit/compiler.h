@@ -1,7 +1,7 @@
 #pragma once
 
+#include "compiler_library.h"
 #include "key.h"
-#include "nvrtc_api.h"
 #include "program.h"
 
 namespace ropeline::jit {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "compiler_library.h"
 #include "env.h"
-#include "nvrtc_api.h"
 
 namespace ropeline::jit {
 namespace {

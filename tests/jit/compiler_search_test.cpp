@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "jit/nvrtc_api.h"
+#include "jit/compiler_library.h"
 #include "tests/jit/setting.h"
 
 namespace ropeline::jit {

@@ -1,4 +1,4 @@
-#include "nvrtc_api.h"
+#include "compiler_library.h"
 
 #include <dlfcn.h>
 
