@@ -14,9 +14,9 @@ std::string joined(const std::vector<std::string>& words) {
 
 std::string in_full(const Error::Parts& parts) {
   std::string all = text("jit ", name_of(parts.stage), ": ", parts.sentence);
-  if (!parts.hint.empty()) all += "\nhint: " + parts.hint;
-  if (!parts.options.empty()) all += "\noptions:" + joined(parts.options);
-  if (!parts.log.empty()) all += "\nlog:\n" + parts.log;
+  if (!parts.hint.empty()) all += text("\nhint: ", parts.hint);
+  if (!parts.options.empty()) all += text("\noptions:", joined(parts.options));
+  if (!parts.log.empty()) all += text("\nlog:\n", parts.log);
   return all;
 }
 
