@@ -107,16 +107,22 @@ def call():
     return Call()
 
 
+ROUNDINGS = {"fused": ({}, {}), "model": ({"rounding": "inner"}, {"rounding": "products", "table": "dtype"})}
+
+
 class Call:
-    def __init__(self, q=4, k=2, head_dim=64, tokens=5, batch=2, dtype=torch.bfloat16, seed=0, rotary_dim=None):
-        random = torch.Generator().manual_seed(seed)
+    def __init__(
+        self, q=4, k=2, head_dim=64, tokens=5, batch=2, dtype=torch.bfloat16, rotary_dim=None, rounding="model"
+    ):
+        random = torch.Generator().manual_seed(0)
         rotary_dim = rotary_dim or head_dim
+        of_norm, of_rope = ROUNDINGS[rounding]
         self.spec = ropeline.qk_norm_rope_spec(
             q,
             k,
             head_dim,
-            norm=ropeline.rms_norm(rounding="inner"),
-            rope=ropeline.rope(ropeline.rows(rotary_dim), rounding="products", table="dtype"),
+            norm=ropeline.rms_norm(**of_norm),
+            rope=ropeline.rope(ropeline.rows(rotary_dim), **of_rope),
             dtype=dtype,
             table=ropeline.spec.dtype_name(dtype),
         )

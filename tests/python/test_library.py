@@ -70,19 +70,26 @@ def test_bad_thread_counts_are_value_errors():
 
 @pytest.mark.slow
 def test_a_call_for_one_token_costs_at_most_four_microseconds():
-    """32 q and 4 k heads of 128 in bf16, model rounding, one thread; torch's add_ measures a slower machine."""
-    call = Call(q=32, k=4, head_dim=128, tokens=1, batch=1)
+    """32 q and 4 k heads of 128 in bf16, on one thread. A slower or busy machine is measured by torch's own add_ on an
+    empty tensor, which takes 1.9 us where the goal was set."""
+    call = Call(q=32, k=4, head_dim=128, tokens=1, batch=1, rounding="fused")
     op, parameters = torch.ops.ropeline.qk_norm_rope_sep_.default, call.parameters()
-    one = torch.zeros(1)
+    q, k, nothing = call.q.clone(), call.k.clone(), torch.zeros(0)
 
     def microseconds(function):
-        return min(timeit.repeat(function, number=2000, repeat=15)) / 2000 * 1e6
+        # In place a thousand times over, values drift into subnormals: a few calls for each fresh copy.
+        def repeat():
+            q.copy_(call.q), k.copy_(call.k)
+            return timeit.timeit(function, number=20)
+
+        return min(repeat() for _ in range(2000)) / 20 * 1e6
 
     before = ropeline.threads()
     ropeline.set_threads(1)
     try:
         with torch.inference_mode():
-            ours, add = microseconds(lambda: op(call.q, call.k, *parameters, False)), microseconds(lambda: one.add_(1))
+            add = microseconds(lambda: nothing.add_(1))
+            ours = microseconds(lambda: op(q, k, *parameters, False))
     finally:
         ropeline.set_threads(before)
     assert ours <= 4.0 * max(1.0, add / 1.9), f"{ours:.2f} us, torch's add_ takes {add:.2f} us"

