@@ -34,20 +34,19 @@ struct Work {
   Layout<C, rope.present> layout;
   Spans<C> spans;
   Position position = {};
-  HeadAddress at[slots];
+  char* out[slots];
   Held<C, C::activation> x[slots];
   Held<C, C::weight> weight, k_weight;  // the second one in a mixed form only
   Turn turn[Shares<C>::needed];
-  float eps[slots], offset[slots], inv[slots];
+  NormNumbers numbers[mixed ? 2 : 1];
+  float inv[slots];
 
   ROPELINE_DEVICE Work(const Place& place, uint32_t lane, bool k)
       : heads(place, lane, k), layout{static_cast<int>(lane % C::lanes)}, spans{layout.lane} {}
 
   ROPELINE_DEVICE void load_heads(const QkNormRopeLaunch& p, const Place& place) {
 #pragma unroll
-    for (int s = 0; s < slots; ++s) at[s] = heads.address(p, place, s);
-#pragma unroll
-    for (int s = 0; s < slots; ++s) load_head<Memory::data>(x[s], at[s].in, layout);
+    for (int s = 0; s < slots; ++s) load_head<Memory::data>(x[s], heads.in(p, place, s), layout);
   }
 
   ROPELINE_DEVICE void load_weights(const QkNormRopeLaunch& p) {
@@ -58,17 +57,37 @@ struct Work {
   }
 
   /// What is used late is read early, in the shadow of the loads.
-  ROPELINE_DEVICE void hold_numbers(const QkNormRopeLaunch& p) {
+  ROPELINE_DEVICE void hold_numbers(const QkNormRopeLaunch& p, const Place& place) {
 #pragma unroll
-    for (int s = 0; s < slots; ++s) {
-      eps[s] = p.stream[heads.is_k(s)].eps, offset[s] = p.stream[heads.is_k(s)].offset;
-      if constexpr (norm.present) ptx::hold(eps[s]);
-      if constexpr (norm.offset) ptx::hold(offset[s]);
-      ptx::hold(at[s].out);
+    for (int i = 0; i < (mixed ? 2 : 1); ++i) {
+      const StreamLaunch& stream = p.stream[mixed ? i : heads.k_warp];
+      numbers[i] = {stream.eps, stream.offset};
+      if constexpr (norm.present) ptx::hold(numbers[i].eps);
+      if constexpr (norm.offset) ptx::hold(numbers[i].offset);
     }
+#pragma unroll
+    for (int s = 0; s < slots; ++s)
+      if constexpr (!mixed) out[s] = heads.out(p, place, s), ptx::hold(out[s]);
   }
 
+  /// A mixed form finds it when it needs it: so many addresses have no registers to wait in.
+  ROPELINE_DEVICE char* output(const QkNormRopeLaunch& p, const Place& place, int s) {
+    if constexpr (!mixed) return out[s];
+    ptx::hold(heads.group);
+    return heads.out(p, place, s);
+  }
+
+  ROPELINE_DEVICE NormNumbers numbers_of(int s) const {
+    if constexpr (mixed)
+      return heads.is_k(s) ? numbers[1] : numbers[0];
+    else
+      return numbers[0];
+  }
+
+  /// A token without an angle gets a NaN for eps, which makes NaN of everything that the norm touches.
   ROPELINE_DEVICE void find_inverse_norms() {
+    if constexpr (may_be_invalid)
+      for (NormNumbers& each : numbers) each.eps = if_valid(position, each.eps);
     float sum[slots][runs];
 #pragma unroll
     for (int s = 0; s < slots; ++s)
@@ -77,8 +96,7 @@ struct Work {
     sum_over_lanes<C::lanes>(sum);
 #pragma unroll
     for (int s = 0; s < slots; ++s) {
-      inv[s] = inverse_norm<norm, C::head_dim>(tree(sum[s]), eps[s]);
-      if constexpr (may_be_invalid) inv[s] = if_valid(position, inv[s]);
+      inv[s] = inverse_norm<norm, C::head_dim>(tree(sum[s]), numbers_of(s).eps);
     }
   }
 
@@ -92,14 +110,14 @@ struct Work {
   ROPELINE_DEVICE void normalised(float (&y)[run], const Run<C::activation, run>& from, int s,
                                   const Run<C::weight, run>& by) {
     if constexpr (norm.present) {
-      normalise<norm, !rope.present>(y, from, inv[s], by, offset[s]);
+      normalise<norm, !rope.present>(y, from, inv[s], by, numbers_of(s).offset);
     } else {
 #pragma unroll
       for (int i = 0; i < run; ++i) y[i] = may_be_invalid ? if_valid(position, element(from, i)) : element(from, i);
     }
   }
 
-  ROPELINE_DEVICE void finish_head(int s) {
+  ROPELINE_DEVICE void finish_head(const QkNormRopeLaunch& p, const Place& place, int s) {
 #pragma unroll
     for (int w = 0; w < runs; ++w) {
       float lo[run], hi[run];
@@ -108,7 +126,7 @@ struct Work {
       if constexpr (rope.present) rotate_run<C, rope>(lo, hi, turn + w * run, spans, w);
       x[s].lo[w] = narrow<C::activation>(lo), x[s].hi[w] = narrow<C::activation>(hi);
     }
-    if (heads.exists(s)) store_head(at[s].out, x[s], layout);
+    if (heads.exists(s)) store_head(output(p, place, s), x[s], layout);
   }
 };
 
@@ -126,14 +144,14 @@ ROPELINE_DEVICE void serve(const QkNormRopeLaunch& p, const Place& place, uint32
   work.load_heads(p, place);
   work.load_weights(p);
   if constexpr (C::dependent) ptx::launch_dependents();
-  work.hold_numbers(p);
+  work.hold_numbers(p, place);
   if constexpr (rows) table = fetch_rows<C>(p, place, work.position, work.spans);
 
   if constexpr (turns) angles_of<C, work.rope>(work.turn, frequencies, work.position, p.factor, work.spans);
   if constexpr (work.norm.present) work.find_inverse_norms();
   if constexpr (rows) angles_of<C, work.rope>(work.turn, table);
 #pragma unroll
-  for (int s = 0; s < work.slots; ++s) work.finish_head(s);
+  for (int s = 0; s < work.slots; ++s) work.finish_head(p, place, s);
 }
 
 template <Variant v>

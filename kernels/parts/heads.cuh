@@ -11,11 +11,6 @@ namespace ropeline::kernel {
 /// A stream that is known when the code is made, or when the warp starts.
 enum class Known { q, k, by_warp, by_head };
 
-struct HeadAddress {
-  const char* in;
-  char* out;
-};
-
 template <class C, Known known>
 struct Heads {
   static constexpr bool mixed = known == Known::by_head;
@@ -62,16 +57,22 @@ struct Heads {
   static constexpr bool only_q(int s) { return (s + 1) * divide_up(q + k, C::heads_of_lane) <= q; }
   static constexpr bool only_k(int s) { return s * divide_up(q + k, C::heads_of_lane) >= q; }
   ROPELINE_DEVICE bool is_k(int s) const {
-    if (!mixed) return k_warp;
-    return only_k(s) || (!only_q(s) && head(s) >= q);
+    if constexpr (mixed)
+      return only_k(s) || (!only_q(s) && head(s) >= q);
+    else
+      return k_warp;
   }
 
-  ROPELINE_DEVICE HeadAddress address(const QkNormRopeLaunch& p, const Place& at, int s) const {
+  /// Where the head of a slot is read and where it is written.
+  ROPELINE_DEVICE const char* in(const QkNormRopeLaunch& p, const Place& at, int s) const {
     const StreamLaunch& stream = p.stream[is_k(s)];
-    const uint32_t h = head(s) - (mixed && is_k(s) ? q : 0);
-    return {step(at.template row<C>(stream.in, stream.in_token, stream.in_batch), h, stream.in_head),
-            step(at.template row<C>(stream.out, stream.out_token, stream.out_batch), h, stream.out_head)};
+    return step(at.template row<C>(stream.in, stream.in_token, stream.in_batch), head_of_stream(s), stream.in_head);
   }
+  ROPELINE_DEVICE char* out(const QkNormRopeLaunch& p, const Place& at, int s) const {
+    const StreamLaunch& stream = p.stream[is_k(s)];
+    return step(at.template row<C>(stream.out, stream.out_token, stream.out_batch), head_of_stream(s), stream.out_head);
+  }
+  ROPELINE_DEVICE uint32_t head_of_stream(int s) const { return head(s) - (mixed && is_k(s) ? q : 0); }
 };
 
 }  // namespace ropeline::kernel

@@ -17,6 +17,14 @@ ROPELINE_DEVICE void hold(float& x) {
 #endif
 }
 
+ROPELINE_DEVICE void hold(uint32_t& x) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+r"(x));
+#else
+  static_cast<void>(x);
+#endif
+}
+
 ROPELINE_DEVICE void hold(char*& x) {
 #if defined(__CUDA_ARCH__)
   asm volatile("" : "+l"(x));

@@ -87,9 +87,15 @@ int longest_run(const Spec& spec, const Variant& v) {
   return 1;
 }
 
+// Six heads a lane have 80 registers. The fused norm and rope in bf16 fit; roundings in between, tables and partial
+// rotary spill on one architecture or another.
 bool fits_six_heads(const Variant& v, int run) {
-  return run == 4 && same_steps(v) && v.q.heads && v.k.heads && (v.q.heads + v.k.heads) % 12 == 0 &&
-         v.activation != Element::fp32;
+  const kernel::NormStep norm{.present = true, .weight = v.q.norm.weight, .mean = v.q.norm.mean};
+  const kernel::RopeStep rope{.present = true};
+  const bool plain = same_steps(v) && v.q.norm == norm && v.q.rope == rope && v.source == Source::turns && !v.factor;
+  const bool bf16 = v.activation == Element::bf16 && v.weight == Element::bf16;
+  return run == 4 && plain && bf16 && v.rotary_dim == v.head_dim && v.head_dim <= 256 && v.q.heads && v.k.heads &&
+         (v.q.heads + v.k.heads) % 12 == 0;
 }
 
 // kernel-design: few tokens want the least code in a lane, many the most bytes in flight.

@@ -1,42 +1,48 @@
 // Every case compiles for every architecture that we name, spills nothing, and touches memory in the widths of its
-// form.
-
-#include <gtest/gtest.h>
+// form. The library's own JIT compiles: no header but those of kernels/, no include path.
 
 #include "emulator/cases.h"
+#include "jit/embedded.h"
+#include "jit/setting.h"
 #include "kernels/machine_code.h"
-#include "kernels/nvrtc.h"
 #include "ops/qk_norm_rope_variant.h"
 
 namespace ropeline::kernels {
 namespace {
 
 namespace op = ops::qk_norm_rope;
-using kernel::Source;
 using kernel::Variant;
-
-std::vector<Variant> variants() {
-  std::vector<Variant> all;
-  for (const auto& each : emulator::cases()) all.push_back(each.variant);
-  return all;
-}
 
 class Compiles : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    if (const std::string reason = why_no_nvrtc(); !reason.empty()) GTEST_SKIP() << reason;
+    forget();
+    ROPELINE_NEEDS_COMPILER();
+  }
+
+  // What is in memory, so that the next build compiles. A remark of the compiler is a failure.
+  static void forget() {
+    jit::Config config = jit::test_config();
+    config.on_event = [](const jit::Event& event) {
+      if (event.kind == jit::Event::Kind::warning) ADD_FAILURE() << event.text;
+    };
+    jit::configure(config);
+  }
+
+  static std::shared_ptr<const jit::Binary> build(const Variant& v) {
+    const std::string text(jit::embedded(op::kernel_source));
+    return jit::build({op::kernel_source, text, {op::kernel_name(v)}}, {.architecture = GetParam()}).binary;
   }
 };
 
-MachineCode code_of(const Compiled& compiled) { return machine_code(compiled.cubin, compiled.symbols.at(0)); }
+MachineCode code_of(const jit::Binary& binary) { return machine_code(binary.image, binary.kernels.at(0).symbol); }
 
 TEST_P(Compiles, EveryVariantWithoutASpill) {
-  for (const Variant& v : variants()) {
-    const std::string name = op::kernel_name(v);
-    const Compiled compiled = compile({name}, GetParam());
-    ASSERT_FALSE(compiled.cubin.empty()) << name << "\n" << compiled.log;
-    EXPECT_EQ(compiled.log.find("warning"), std::string::npos) << name << "\n" << compiled.log;
-    EXPECT_EQ(code_of(compiled).local, 0) << name;
+  for (const auto& each : emulator::cases()) {
+    const auto binary = build(each.variant);
+    const jit::KernelFacts& facts = binary->kernels.at(0);
+    EXPECT_EQ(facts.spill_store_bytes + facts.spill_load_bytes + facts.stack_bytes, 0) << facts.expression;
+    EXPECT_EQ(code_of(*binary).local, 0) << facts.expression;
   }
 }
 
@@ -58,19 +64,21 @@ void expect_wide(const MachineCode& code, int bits) {
 TEST_P(Compiles, AlignedFormsLoadAndStoreWide) {
   for (const Style style : {Style::neox, Style::interleaved})
     for (const Variant& v : op::variants(qwen3_moe(style))) {
-      const MachineCode code = code_of(compile({op::kernel_name(v)}, GetParam()));
+      const auto binary = build(v);
+      const MachineCode code = code_of(*binary);
       SCOPED_TRACE(op::kernel_name(v));
       if (v.form.access > 1) expect_wide(code, v.form.access * 16);
-      EXPECT_EQ(code.local, 0);
-      RecordProperty(
-          "run" + std::to_string(v.form.run) + "_heads" + std::to_string(v.form.heads),
-          std::to_string(code.instructions) + " instructions, " + std::to_string(code.registers) + " registers");
+      std::printf("%s %s run %d, heads %d, access %d: %d instructions, %d registers\n", GetParam(),
+                  style == Style::neox ? "neox" : "interleaved", v.form.run, v.form.heads, v.form.access,
+                  code.instructions, binary->kernels[0].registers);
     }
 }
 
 TEST_P(Compiles, TwiceToTheSameBytes) {
-  const std::string name = op::kernel_name(op::variants(qwen3_moe(Style::neox)).front());
-  EXPECT_EQ(compile({name}, GetParam()).cubin, compile({name}, GetParam()).cubin);
+  const Variant v = op::variants(qwen3_moe(Style::neox)).front();
+  const auto first = build(v);
+  forget();
+  EXPECT_EQ(build(v)->image, first->image);
 }
 
 std::string name_of(const testing::TestParamInfo<const char*>& info) { return info.param; }

@@ -57,7 +57,6 @@ Elf64_Shdr section(const std::string& cubin, const std::string& wanted) {
 MachineCode machine_code(const std::string& cubin, const std::string& symbol) {
   const Elf64_Shdr text = section(cubin, ".text." + symbol);
   MachineCode code;
-  code.registers = static_cast<int>(text.sh_info >> 24);
   for (std::size_t i = 0; i + 16 <= text.sh_size; i += 16)
     count(code, at<std::uint64_t>(cubin, text.sh_offset + i), at<std::uint64_t>(cubin, text.sh_offset + i + 8));
   code.instructions -= code.instructions > 0;  // the jump to itself behind the last exit
