@@ -11,3 +11,7 @@ elseif(ROPELINE_SANITIZE STREQUAL "thread")
   target_compile_options(ropeline_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer -Wno-maybe-uninitialized)
   target_link_options(ropeline_flags INTERFACE -fsanitize=thread)
 endif()
+
+# JSON and command lines are read once, and compile twice as fast so: a cold build stays short. No arithmetic of the
+# contract is in such code, and no bit would change if it were.
+set(ROPELINE_COLD_CODE $<$<CONFIG:Release>:-O1>)
