@@ -31,7 +31,7 @@ void run_part(void* context, int part) {
 class LoweredProgram final : public Program {
  public:
   LoweredProgram(const Spec& spec, CpuTarget target)
-      : op_(lowered(spec)), loop_(target == CpuTarget::scalar ? run_scalar : simd_loop(target, spec.activation)) {}
+      : op_(lowered(spec)), loop_(target == CpuTarget::scalar ? run_scalar : simd_loop(target, op_)) {}
 
   void run(const QkNormRopeParams& params, Executor& executor) const override {
     const std::int64_t tokens = params.batches * params.tokens;

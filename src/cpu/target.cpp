@@ -2,6 +2,6 @@
 
 namespace ropeline::cpu {
 
-bool is_available(CpuTarget target) { return target == CpuTarget::scalar || simd_loop(target, DType::bf16) != nullptr; }
+bool is_available(CpuTarget target) { return target == CpuTarget::scalar || simd_runs(target); }
 
 }  // namespace ropeline::cpu

@@ -16,8 +16,11 @@ using TokenLoop = void (*)(const Lowered& op, const QkNormRopeParams& params, st
 /// Plain loops with std::fma: the target that is always there.
 void run_scalar(const Lowered& op, const QkNormRopeParams& params, std::int64_t begin, std::int64_t end);
 
-/// The loops of a SIMD target, or null when this build has none for it.
-TokenLoop simd_loop(CpuTarget target, DType activation);
+/// Whether this build has loops for a SIMD target and this machine runs them.
+bool simd_runs(CpuTarget target);
+
+/// The loop that a SIMD target that runs takes for an op.
+TokenLoop simd_loop(CpuTarget target, const Lowered& op);
 
 /// Whether this machine and this build run the target.
 bool is_available(CpuTarget target);

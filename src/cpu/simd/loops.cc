@@ -24,22 +24,34 @@
 namespace ropeline::cpu {
 namespace {
 
-bool runs_here(std::int64_t highway_target) { return (hwy::SupportedTargets() & highway_target) != 0; }
+/// Highway's bit of a target that this build has loops for, or 0.
+std::int64_t highway_target(CpuTarget target) {
+  std::int64_t bit = 0;
+  if (target == CpuTarget::avx512) bit = HWY_AVX3;
+  if (target == CpuTarget::avx2) bit = HWY_AVX2;
+  if (target == CpuTarget::sve) bit = HWY_SVE;
+  if (target == CpuTarget::neon) bit = HWY_NEON;
+  return bit & HWY_TARGETS;
+}
 
 }  // namespace
 
-TokenLoop simd_loop(CpuTarget target, DType activation) {
-#if HWY_TARGETS & HWY_AVX3
-  if (target == CpuTarget::avx512 && runs_here(HWY_AVX3)) return N_AVX3::loop_of(activation);
+bool simd_runs(CpuTarget target) { return (hwy::SupportedTargets() & highway_target(target)) != 0; }
+
+TokenLoop simd_loop(CpuTarget target, const Lowered& op) {
+#if (HWY_TARGETS & HWY_AVX3) && (HWY_TARGETS & HWY_AVX2)
+  // Where blocks of 32 do not fit but blocks of 16 do, the narrower vectors are quicker. The bits are the same.
+  const bool narrow = !N_AVX3::is_quick(op) && N_AVX2::is_quick(op);
+  if (target == CpuTarget::avx512) return narrow ? N_AVX2::loop_of(op) : N_AVX3::loop_of(op);
 #endif
 #if HWY_TARGETS & HWY_AVX2
-  if (target == CpuTarget::avx2 && runs_here(HWY_AVX2)) return N_AVX2::loop_of(activation);
+  if (target == CpuTarget::avx2) return N_AVX2::loop_of(op);
 #endif
 #if HWY_TARGETS & HWY_SVE
-  if (target == CpuTarget::sve && runs_here(HWY_SVE)) return N_SVE::loop_of(activation);
+  if (target == CpuTarget::sve) return N_SVE::loop_of(op);
 #endif
 #if HWY_TARGETS & HWY_NEON
-  if (target == CpuTarget::neon && runs_here(HWY_NEON)) return N_NEON::loop_of(activation);
+  if (target == CpuTarget::neon) return N_NEON::loop_of(op);
 #endif
   return nullptr;
 }

@@ -162,8 +162,17 @@ void run_tokens(const Lowered& op, const QkNormRopeParams& params, std::int64_t 
   }
 }
 
-inline TokenLoop loop_of(DType activation) {
-  return with_element(activation, [](auto e) -> TokenLoop { return run_tokens<decltype(e)>; });
+/// Whether every stream goes in groups of rows.
+inline bool is_quick(const Lowered& op) {
+  const auto quick = [&](const StreamLoop& stream) {
+    const bool copied = !stream.has_norm && !stream.has_rope;
+    return stream.heads == 0 || copied || fits_blocks(op, stream);
+  };
+  return quick(op.q) && quick(op.k);
+}
+
+inline TokenLoop loop_of(const Lowered& op) {
+  return with_element(op.activation, [](auto e) -> TokenLoop { return run_tokens<decltype(e)>; });
 }
 
 }  // namespace ropeline::cpu::HWY_NAMESPACE
