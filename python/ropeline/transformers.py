@@ -137,29 +137,28 @@ class Fused:
 
     def _ropeline_rope(self, q, k, cos, sin):
         """Both norms and the rotation of q and k [B, H, T, D]."""
-        q_weight, k_weight = (
-            getattr(self, self._ropeline_names[0]).weight,
-            getattr(self, self._ropeline_names[1]).weight,
-        )
+        q_weight, k_weight = (self._modules[name].weight for name in self._ropeline_names[:2])
         spec = self._ropeline.get(q.dtype)
         same = q.dtype == k.dtype == q_weight.dtype == k_weight.dtype == cos.dtype
-        if spec is None or not same or q.device.type != "cpu":
-            if not torch.compiler.is_compiling():
-                warnings.warn(
-                    f"{type(self).__name__}: {q.dtype} on {q.device} runs on the model's own code", stacklevel=2
-                )
+        if spec is None or not same or not q.is_cpu:
+            self._ropeline_warn(q)
             return self._ropeline_eager(q, k, cos, sin)
         parameters = (q_weight, k_weight, None, cos, sin, None, spec, True)
-        if torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or q_weight.requires_grad):
+        if torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, q_weight, k_weight)):
             return qk_norm_rope(q, k, *parameters)
         if not (_is_fresh(self, "q_proj") and _is_fresh(self, "k_proj")):
             return qk_norm_rope(q, k, *parameters)
         qk_norm_rope_sep_(q, k, *parameters)
         return q, k
 
+    def _ropeline_warn(self, q):
+        if not torch.compiler.is_compiling():
+            message = f"{type(self).__name__}: {q.dtype} on {q.device} runs on the model's own code"
+            warnings.warn(message, stacklevel=3)
+
     def _ropeline_eager(self, q, k, cos, sin):
         """The layer's own modules, for what the op does not take: autocast, mixed dtypes, another device."""
-        q_norm, k_norm = getattr(self, self._ropeline_names[0]), getattr(self, self._ropeline_names[1])
+        q_norm, k_norm = (self._modules[name] for name in self._ropeline_names[:2])
         return self._ropeline_function(q_norm(q), k_norm(k), cos, sin)
 
     def __reduce_ex__(self, protocol):
@@ -174,7 +173,7 @@ qk_norm_rope_sep_ = torch.ops.ropeline.qk_norm_rope_sep_.default
 
 def _is_fresh(module, name):
     """Whether nobody else can hold what this projection returns, so that it may be overwritten."""
-    projection = getattr(module, name, None)
+    projection = module._modules.get(name)
     return type(projection) is torch.nn.Linear and not projection._forward_hooks
 
 

@@ -133,6 +133,23 @@ def test_gradients_of_a_training_step(family, dtype, tolerance):
     assert all(gradients[f"model.layers.0.self_attn.{norm}.weight"].abs().max() > 0 for norm in ("q_norm", "k_norm"))
 
 
+@pytest.mark.parametrize("trained", ["q_norm", "k_norm"])
+def test_the_gradient_of_one_norm_weight_alone(trained):
+    """All else is frozen, so nothing but this weight says that a gradient is wanted."""
+
+    def gradient(model):
+        model.zero_grad()
+        model(prompt()).logits.float().square().mean().backward()
+        return weight.grad.clone()
+
+    model = build("qwen3").requires_grad_(False)
+    weight = model.get_submodule(f"model.layers.0.self_attn.{trained}").weight.requires_grad_(True)
+    expected = gradient(model)
+    switched.apply(model, strict=True)
+    assert expected.abs().max() > 0
+    assert (gradient(model) - expected).norm() <= 1e-3 * expected.norm()
+
+
 _SLOW = [pytest.param(family, marks=pytest.mark.slow) for family in ("qwen3", "gemma3_text")]
 
 
