@@ -85,14 +85,10 @@ ROPELINE_DEVICE Frequencies<C> fetch_frequencies(const QkNormRopeLaunch& p, Span
 
 /// sin_cos of kernels/shared/phase.h, with its two decisions in one instruction each.
 ROPELINE_DEVICE SinCos sin_cos_of(uint32_t u) {
-  using P = SinCosPolynomial;
-  const float x = mul(static_cast<float>(static_cast<int32_t>(u << 2)), 0x1p-34f);
-  const float z = mul(x, x);
-  const float s = mul(x, fma(fma(fma(P::s7, z, P::s5), z, P::s3), z, P::s1));
-  const float c = fma(fma(fma(P::c6, z, P::c4), z, P::c2), z, 1.0f);
+  const SinCos folded = folded_sin_cos(u);
   const uint32_t v = u + 0x60000000u;
-  const float cosine = ptx::select_common(v, 0x40000000u, c, s);
-  const float sine = ptx::select_common(v, 0x40000000u, s, c);
+  const float cosine = ptx::select_common(v, 0x40000000u, folded.cos, folded.sin);
+  const float sine = ptx::select_common(v, 0x40000000u, folded.sin, folded.cos);
   return {ptx::with_sign(sine, u), float_of(bits_of(cosine) ^ (v & 0x80000000u))};
 }
 

@@ -53,16 +53,22 @@ ROPELINE_FN float phase_mul(float a, float b) {
 #endif
 }
 
-ROPELINE_FN SinCos sin_cos(uint32_t u) {
+// sin and cos of the angle folded into an eighth of a turn to either side, before the eighth decides which is which.
+ROPELINE_FN SinCos folded_sin_cos(uint32_t u) {
   using P = SinCosPolynomial;
   const float x = phase_mul(static_cast<float>(static_cast<int32_t>(u << 2)), 0x1p-34f);
   const float z = phase_mul(x, x);
   const float s = phase_mul(x, phase_fma(phase_fma(phase_fma(P::s7, z, P::s5), z, P::s3), z, P::s1));
   const float c = phase_fma(phase_fma(phase_fma(P::c6, z, P::c4), z, P::c2), z, 1.0f);
+  return {s, c};
+}
+
+ROPELINE_FN SinCos sin_cos(uint32_t u) {
+  const SinCos folded = folded_sin_cos(u);
   const uint32_t v = u + 0x60000000u;  // which eighth: one sum decides the swap and the sign of cos
   const bool straight = (v & 0x40000000u) != 0;
-  const uint32_t cosine = bits_of(straight ? c : s) ^ (v & 0x80000000u);
-  const uint32_t sine = (bits_of(straight ? s : c) & 0x7fffffffu) | (u & 0x80000000u);
+  const uint32_t cosine = bits_of(straight ? folded.cos : folded.sin) ^ (v & 0x80000000u);
+  const uint32_t sine = (bits_of(straight ? folded.sin : folded.cos) & 0x7fffffffu) | (u & 0x80000000u);
   return {float_of(sine), float_of(cosine)};
 }
 
