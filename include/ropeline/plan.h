@@ -43,7 +43,8 @@ ROPELINE_API Support supports(const Spec& spec, Device device) noexcept;
 class ROPELINE_API Plan {
  public:
   /// Checks the arguments (Error{invalid_argument} before anything is written), then runs. On a CPU it returns when the
-  /// outputs are written; on a GPU when the kernel is queued. No allocation, no lock and no string on the way.
+  /// outputs are written; on a GPU when the kernel is queued. No string on the way, no wait for a lock, and no allocation,
+  /// but for the CPU pool's threads, which the first call that needs them starts.
   void run(const Args& args, DeviceStream stream = {}) const;
 
   const Spec& spec() const noexcept;
