@@ -23,8 +23,18 @@ def _build_reference():
     """The binding with the scalar reference behind it, from the sources beside these tests."""
     folder = REPOSITORY / "build" / "python-reference"
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DROPELINE_PYTHON=ON", "-DROPELINE_TOOLS=ON"]
-    configure = ["cmake", "-S", REPOSITORY, "-B", folder, *options, f"-DPython_EXECUTABLE={sys.executable}"]
-    for command in (configure, ["cmake", "--build", folder, "--target", "ropeline_torch_reference", "--parallel"]):
+    configure = [
+        "cmake",
+        "-G",
+        "Ninja",
+        "-S",
+        REPOSITORY,
+        "-B",
+        folder,
+        *options,
+        f"-DPython_EXECUTABLE={sys.executable}",
+    ]
+    for command in (configure, ["cmake", "--build", folder, "--target", "ropeline_torch_reference"]):
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return folder / "python" / "libropeline_torch_reference.so"
