@@ -29,7 +29,7 @@ def draw(results, facts, path):
     _legend(figure, axes)
     figure.suptitle(f"qk_norm_rope, bf16, {facts['cpu']}, PyTorch {facts['torch']}", fontsize=11)
     figure.tight_layout(rect=(0, 0.065, 1, 1))
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    figure.savefig(path.with_suffix(".svg"), metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     figure.savefig(path.with_suffix(".png"), dpi=110)
     plt.close(figure)
 

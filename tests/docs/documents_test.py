@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Holds the documents to what they show: README's program and its output, the commands of docs/program.md, the tables of
-steps and of environment variables, links, and the length of the reading path."""
+"""Holds the documents to what they show: README's program and its output, the commands of docs/program.md, the tables
+of steps and of environment variables, links, and the length of the reading path."""
 
 import argparse
 import re
@@ -26,8 +26,19 @@ def readme_program(a):
     source, shown = blocks(text, "cpp")[0], blocks(text, "text")[0]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "first.cpp").write_text(source)
-        command = [a.compiler, "-std=c++20", "-Wall", "-Wextra", "-Werror", f"-I{a.root}/include", f"{folder}/first.cpp",
-                   str(a.library), f"-Wl,-rpath,{a.library.parent}", "-o", f"{folder}/first"]
+        command = [
+            a.compiler,
+            "-std=c++20",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            f"-I{a.root}/include",
+            f"{folder}/first.cpp",
+            str(a.library),
+            f"-Wl,-rpath,{a.library.parent}",
+            "-o",
+            f"{folder}/first",
+        ]
         done = run(command)
         if done.returncode:
             return [f"README.md: its program does not compile:\n{done.stderr}"]
@@ -67,7 +78,9 @@ def environment_table(a):
         if path.suffix in (".cpp", ".py") and path.name != "documents_test.py":
             read |= set(re.findall(r"(?:getenv|environ(?:\.get)?)[(\[]\"(ROPELINE_\w+)\"", path.read_text()))
     faults = [f"docs/environment.md and src/env.h disagree on {name}" for name in sorted(library ^ header)]
-    return faults + [f"docs/environment.md and the tests disagree on {name}" for name in sorted(tests ^ (read - header))]
+    return faults + [
+        f"docs/environment.md and the tests disagree on {name}" for name in sorted(tests ^ (read - header))
+    ]
 
 
 def links(a):

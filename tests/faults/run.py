@@ -7,6 +7,7 @@
 
 A fault that no test sees, or whose text is no longer in the tree, makes the run fail. docs/testing.md lists them.
 """
+
 import argparse
 import os
 import pathlib
@@ -42,8 +43,22 @@ def copy_tree(to):
 
 def configure(tree):
     ccache = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
-    subprocess.run(["cmake", "-S", tree, "-B", tree / "build/faults", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
-                    "-DROPELINE_TESTS=ON", *ccache], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [
+            "cmake",
+            "-S",
+            tree,
+            "-B",
+            tree / "build/faults",
+            "-G",
+            "Ninja",
+            "-DCMAKE_BUILD_TYPE=Release",
+            "-DROPELINE_TESTS=ON",
+            *ccache,
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def build(tree, jobs, programs):

@@ -13,7 +13,7 @@ import ropeline
 from conftest import REPOSITORY, Call
 from ropeline._library import _PATH
 
-# C functions of torch; the C++ runtime, libc and libcrypto by their version tags; Highway, which the distribution packages.
+# C functions of torch; the C++ runtime, libc and libcrypto by their version tags; Highway, which distributions package.
 ALLOWED = re.compile(r"(aoti_torch_|torch_)\w+$|\w+@(GLIBC|GLIBCXX|CXXABI|GCC|OPENSSL)_[\d.]+$|_ZN3hwy")
 WEAK = {"__gmon_start__", "_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable"}
 
