@@ -60,6 +60,28 @@ def test_threads_follow_torch_unless_the_environment_has_spoken(variable, expect
     assert done.stdout.strip() == expected, done.stderr
 
 
+_ON_TWO_THREADS = """
+import os, torch
+torch.set_num_threads(2)
+import ropeline
+spec = ropeline.qk_norm_rope_spec(8, 2, 128, norm=ropeline.rms_norm(1e-6, weight="none"))
+q = torch.ones(1024, 8, 128, dtype=torch.bfloat16)
+torch.ones(512, 512) @ torch.ones(512, 512)
+before = os.listdir("/proc/self/task")
+ropeline.qk_norm_rope(q, q[:, :2], spec)
+print(len(before) > 1, before == os.listdir("/proc/self/task"))
+"""
+
+
+@pytest.mark.skipif(
+    tuple(map(int, torch.__version__.split(".")[:2])) < (2, 10), reason="torch's stable ABI has parallel_for since 2.10"
+)
+def test_a_large_call_runs_on_the_threads_of_torch():
+    """It starts none of its own, which would share the cores with them."""
+    done = subprocess.run([sys.executable, "-c", _ON_TWO_THREADS], capture_output=True, text=True)
+    assert done.stdout.split() == ["True", "True"], done.stdout + done.stderr
+
+
 def test_bad_thread_counts_are_value_errors():
     before = ropeline.threads()
     for count in (0, -1, 1025):
