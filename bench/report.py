@@ -17,6 +17,7 @@ COLUMNS = {
     "torch-model-rows": "model rounding, through torch",
     "torch-fused-rows": "fused, through torch",
     "torch-fused-frequencies": "fused, frequencies, through torch",
+    "torch-packed": "fused, frequencies, packed, through torch",
     "torch-call-alone": "call alone, through torch",
     "model-rows": "model rounding, C++",
     "fused-rows": "fused, rows, C++",
@@ -130,10 +131,11 @@ def _goals_of_threads(results):
 def _goals_of_decode(results):
     case = (FIRST, "bf16", 1, 1)
     ours, compiled = results.median(case, "torch-fused-rows"), results.median(case, "compile")
-    alone = results.median(case, "torch-call-alone")
+    packed, alone = results.median(case, "torch-packed"), results.median(case, "torch-call-alone")
     if ours:
+        yield f"| 1 token through torch, packed: at most 4 us | {packed:.2f} us | {_met(packed <= 4)} |"
         measured = f"{ours:.2f} us, of which the call {alone:.2f} us"
-        yield f"| 1 token through torch: at most 4 us | {measured} | {_met(ours <= 4)} |"
+        yield f"| 1 token through torch, q and k apart: at most 4 us | {measured} | {_met(ours <= 4)} |"
         yield f"| 1 token through torch: 5 x compile | {compiled / ours:.1f} x | {_met(compiled / ours >= 5)} |"
 
 

@@ -9,6 +9,7 @@ builds, compiles and checks the contestants of a case; {"do": "time", "rounds": 
     torch-model-rows  Ropeline in place, rounding as the model does, from the cos and sin that transformers has
     torch-fused-rows  the same with one rounding
     torch-fused-frequencies  the same, angles computed from positions
+    torch-packed      the same on a packed qkv, as engines hold it (beside the case of one token)
     torch-call-alone  the call of torch-fused-rows with no token (beside the case of one token)
 """
 
@@ -136,6 +137,23 @@ def ropeline_contestant(layer, ropeline, fused, rows):
     return Contestant(name, call, refresh)
 
 
+def packed_contestant(layer, ropeline):
+    """As an engine calls it: [T, N] from one projection, angles from positions."""
+    fresh = torch.cat((layer.q[0], layer.k[0]), dim=-1)
+    qkv = fresh.clone()
+    spec = layer.spec(ropeline, fused=True, rows=False).id
+    parameters = (layer.q_norm.weight, layer.k_norm.weight, layer.positions, None, None, None, spec)
+    op = torch.ops.ropeline.qk_norm_rope_.default
+    heads = qkv.view(1, layer.tokens, -1, layer.dim).transpose(1, 2)
+    q_and_k = heads[:, : layer.q_heads], heads[:, layer.q_heads :]
+
+    def call():
+        op(qkv, *parameters)
+        return q_and_k
+
+    return Contestant("torch-packed", call, lambda: ctypes.memmove(qkv.data_ptr(), fresh.data_ptr(), qkv.nbytes))
+
+
 def call_alone(layer, ropeline):
     """The same call with no token: what PyTorch and the binding cost, in microseconds that no kernel can save."""
     none = layer.of_no_tokens()
@@ -148,7 +166,7 @@ def contestants_of(layer, ropeline):
         for fused, rows in ((False, True), (True, True), (True, False)):
             all_of_them.append(ropeline_contestant(layer, ropeline, fused, rows))
         if layer.tokens == 1:
-            all_of_them.append(call_alone(layer, ropeline))
+            all_of_them += [packed_contestant(layer, ropeline), call_alone(layer, ropeline)]
     return all_of_them
 
 
