@@ -1,17 +1,20 @@
 #include "ropeline/plan.h"
 
 #include "cpu/program.h"
+#include "cuda/context.h"
+#include "cuda/qk_norm_rope.h"
 #include "error.h"
 #include "float_mode.h"
 #include "ops/qk_norm_rope.h"
 
 namespace ropeline {
 namespace op = ops::qk_norm_rope;
+using OpProgram = std::unique_ptr<const DeviceProgram<QkNormRopeParams>>;
 
 struct Plan::Body {
   Spec spec;
   Device device;
-  std::unique_ptr<const cpu::Program> program;
+  OpProgram program;
 };
 
 namespace {
@@ -20,9 +23,14 @@ namespace {
 std::string obstacle(const Spec& spec, Device device) {
   op::check(spec);
   if (std::string reason = op::unsupported(spec); !reason.empty()) return reason;
-  if (device.kind == Device::Kind::cuda) return to_string(device) + ": this version runs on the CPU only";
+  if (device.kind == Device::Kind::cuda) return cuda::obstacle(device.index);
   cpu::resolve(device.target);
   return {};
+}
+
+OpProgram program_of(const Spec& spec, Device device) {
+  if (device.kind == Device::Kind::cuda) return cuda::qk_norm_rope::program(spec, device.index);
+  return cpu::lower(spec, device.target);
 }
 
 std::string message_of_current_exception() noexcept try { throw; } catch (const std::exception& error) {
@@ -43,8 +51,8 @@ Support supports(const Spec& spec, Device device) noexcept try {
 Plan prepare(const Spec& spec, Device device) {
   const FloatMode mode;  // constants are made here
   if (const std::string reason = obstacle(spec, device); !reason.empty()) throw_unsupported(reason);
-  device.target = cpu::resolve(device.target);
-  return Plan(std::make_shared<Plan::Body>(spec, device, cpu::lower(spec, device.target)));
+  if (device.kind == Device::Kind::cpu) device.target = cpu::resolve(device.target);
+  return Plan(std::make_shared<Plan::Body>(spec, device, program_of(spec, device)));
 }
 
 PrepareResult try_prepare(const Spec& spec, Device device) noexcept try {
@@ -57,7 +65,7 @@ void Plan::run(const Args& args, DeviceStream stream) const {
   op::check(body_->spec, body_->device, args);
   const QkNormRopeParams params = op::params(body_->spec, args);
   if (params.batches == 0 || params.tokens == 0) return;
-  body_->program->run(params, stream.executor ? *stream.executor : cpu::default_executor());
+  body_->program->run(params, stream);
 }
 
 const Spec& Plan::spec() const noexcept { return body_->spec; }

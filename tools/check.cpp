@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "ropeline/executor.h"
+#include "tools/devices.h"
 #include "tools/golden/golden.h"
 #include "tools/golden/timing.h"
 #include "tools/machine_check.h"
@@ -15,14 +16,24 @@
 namespace ropeline::tools {
 namespace {
 
-std::vector<CpuTarget> targets_of(const CheckWords& words) {
-  return words.target.empty() ? cpu_targets() : std::vector<CpuTarget>{cpu_target(words.target)};
+std::vector<Device> devices_of(const CheckWords& words) {
+  if (!words.target.empty()) return {Device::cpu(cpu_target(words.target))};
+  std::vector<Device> wanted = devices();
+  if (words.device == "cpu") std::erase_if(wanted, [](Device d) { return d.kind != Device::Kind::cpu; });
+  if (words.device.empty() || words.device == "cpu") return wanted;
+  return {device_of(words.device, "best")};
 }
 
-std::string names_of(const std::vector<CpuTarget>& targets) {
-  std::vector<std::string_view> names;
-  for (CpuTarget target : targets) names.push_back(name_of(target));
+std::string names_of(const std::vector<Device>& devices) {
+  std::vector<std::string> names;
+  for (Device device : devices) names.push_back(to_string(device));
   return fmt::format("{}", fmt::join(names, ", "));
+}
+
+// A GPU that was not asked for and is not there is said to be so.
+void print_absence(const CheckWords& words) {
+  if (words.target.empty() && words.device.empty() && !cuda_absence().empty())
+    fmt::print("not run on a GPU: {}\n", cuda_absence());
 }
 
 // 1234567 -> "1,234,567"
@@ -35,15 +46,19 @@ std::string grouped(std::int64_t n) {
 bool check_machine(const CheckWords& words) {
   const std::vector<Spec> specs = drawn_specs(words.specs, words.seed);
   bool good = true;
-  for (CpuTarget target : targets_of(words))
+  for (Device device : devices_of(words))
     for (int threads : {1, 2}) {
-      const BackendCheck check = check_target(specs, target, threads);
-      fmt::print("cpu:{:<7} {} thread{}  {} specs, {} values, {} bits differ from the reference\n", name_of(target),
-                 threads, threads == 1 ? " " : "s", check.specs, grouped(check.values), grouped(check.bits_differ));
+      if (device.kind == Device::Kind::cuda && threads != 1) continue;
+      set_cpu_threads(threads);
+      const BackendCheck check = check_device(specs, device);
+      const char* how = device.kind == Device::Kind::cuda ? "" : threads == 1 ? "1 thread" : "2 threads";
+      fmt::print("{:<11} {:<9}  {} specs, {} values, {} bits differ from the reference\n", to_string(device), how,
+                 check.specs, grouped(check.values), grouped(check.bits_differ));
       if (check.bits_differ) fmt::print("  first: {}\n", check.first_different.json());
       std::fflush(stdout);
       good = good && check.bits_differ == 0;
     }
+  print_absence(words);
   return good;
 }
 
@@ -106,7 +121,9 @@ void print_times(const std::map<std::int64_t, Sum>& sums, const std::vector<CpuT
 }
 
 void time_files(const std::vector<golden::Recording>& recordings, const CheckWords& words) {
-  const std::vector<CpuTarget> targets = targets_of(words);
+  std::vector<CpuTarget> targets;
+  for (Device device : devices_of(words))
+    if (device.kind == Device::Kind::cpu) targets.push_back(device.target);
   set_cpu_threads(words.threads);
   std::map<std::int64_t, Sum> sums;
   for (const golden::Recording& recording : recordings)
@@ -120,14 +137,15 @@ void time_files(const std::vector<golden::Recording>& recordings, const CheckWor
 }
 
 bool check_golden(const CheckWords& words) {
-  const std::vector<CpuTarget> targets = targets_of(words);
+  const std::vector<Device> devices = devices_of(words);
   std::vector<golden::Recording> recordings;
   for (const auto& path : golden::files_of(words.golden)) recordings.push_back(golden::Recording::read(path));
-  fmt::print("{} files of recorded models through the scalar reference and {}\n", recordings.size(), names_of(targets));
+  fmt::print("{} files of recorded models through the scalar reference and {}\n", recordings.size(), names_of(devices));
   std::fflush(stdout);
   Totals totals;
-  for (const golden::Recording& recording : recordings) add(totals, golden::run(recording, targets));
+  for (const golden::Recording& recording : recordings) add(totals, golden::run(recording, devices));
   print(totals);
+  print_absence(words);
   std::fflush(stdout);
   if (words.time) time_files(recordings, words);
   return totals.faults.empty() && totals.bits_differ == 0 && totals.values > 0;

@@ -10,7 +10,8 @@ struct CheckWords {
   bool time = false;   ///< with golden: microseconds too
   int specs = 300;
   std::uint64_t seed = 1;
-  std::string target;  ///< only this one; empty = every target of this machine
+  std::string device;  ///< only this one; empty = every device of this machine
+  std::string target;  ///< only this instruction set of a CPU; empty = each
   int threads = 1;     ///< for the times
 };
 

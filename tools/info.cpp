@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ropeline/executor.h"
+#include "ropeline/jit.h"
 #include "ropeline/models.h"
 #include "ropeline/plan.h"
 #include "ropeline/version.h"
@@ -80,7 +81,7 @@ std::vector<Question> questions() {
 }
 
 std::string steps() {
-  std::string text = "steps on the CPU\n";
+  std::string text = "steps\n";
   for (const Question& question : questions()) {
     const Support answer = supports(question.spec, Device::cpu());
     text += fmt::format("  {:<30}{}\n", question.step, answer ? "yes" : "no: " + answer.reason);
@@ -101,9 +102,30 @@ std::string families() {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+// A line each; the first one starts behind its title, the others under it.
 std::string cuda() {
-  const Support answer = supports(of({RmsNorm{}}), Device::cuda());
-  return answer ? "yes" : answer.reason;
+  std::vector<std::string> lines;
+  const std::vector<std::string> names = cuda_devices();
+  for (int i = 0; i < static_cast<int>(names.size()); ++i) {
+    const Support answer = supports(of({RmsNorm{}}), Device::cuda(i));
+    lines.push_back(answer ? fmt::format("cuda:{} {}", i, names[static_cast<std::size_t>(i)]) : answer.reason);
+  }
+  if (lines.empty()) lines.push_back(supports(of({RmsNorm{}}), Device::cuda()).reason);
+  return fmt::format("{}", fmt::join(lines, "\n                     "));
+}
+
+std::string compiler() {
+  const jit::CompilerStatus status = jit::compiler_status();
+  if (!status.reason.empty()) return status.reason;
+  return fmt::format("{} for {} to {}, {}", status.version, status.architectures.front(), status.architectures.back(),
+                     status.path);
+}
+
+std::string kernel_cache() {
+  const jit::CacheStatus status = jit::cache_status();
+  if (status.folder.empty()) return status.reason;
+  const char* use = status.writable ? "read and written" : status.readable ? "only read" : "not used";
+  return fmt::format("{}, {}{}{}", status.folder, use, status.reason.empty() ? "" : ": ", status.reason);
 }
 
 std::string setting(const char* variable) {
@@ -120,7 +142,9 @@ std::string info() {
   text += fmt::format("threads              {} in use, {} on this machine\n", cpu_threads(),
                       std::thread::hardware_concurrency());
   text += fmt::format("ROPELINE_THREADS     {}\n", setting("ROPELINE_THREADS"));
-  text += fmt::format("cuda                 {}\n", cuda());
+  text += fmt::format("GPUs                 {}\n", cuda());
+  text += fmt::format("NVRTC                {}\n", compiler());
+  text += fmt::format("kernel cache         {}\n", kernel_cache());
   text += fmt::format("model families       {}\n\n", families());
   return text + steps();
 }

@@ -1,9 +1,9 @@
 #include "tools/machine_check.h"
 
-#include "ropeline/executor.h"
 #include "tests/reference/reference.h"
 #include "tools/call.h"
 #include "tools/golden/judgement.h"
+#include "tools/placed.h"
 #include "tools/random.h"
 
 namespace ropeline::tools {
@@ -87,14 +87,15 @@ std::vector<Spec> drawn_specs(int count, std::uint64_t seed) {
   return specs;
 }
 
-BackendCheck check_target(const std::vector<Spec>& specs, CpuTarget target, int threads) {
-  set_cpu_threads(threads);
-  BackendCheck check{.target = target, .threads = threads};
+BackendCheck check_device(const std::vector<Spec>& specs, Device device) {
+  BackendCheck check;
   for (const Spec& spec : specs) {
     const Call meaning = call_for(spec, static_cast<std::uint64_t>(++check.specs));
     reference::run(spec, meaning.args());
     const Call got = with_fresh_outputs(spec, meaning);
-    prepare(spec, Device::cpu(target)).run(got.args());
+    const Placed placed(got.args(), device);
+    prepare(spec, device).run(placed.args());
+    placed.fetch();
     const std::int64_t bits = compare(got.q_out, meaning.q_out, check) + compare(got.k_out, meaning.k_out, check);
     if (bits != 0 && check.bits_differ == 0) check.first_different = spec;
     check.bits_differ += bits;

@@ -45,11 +45,13 @@ void add_run(CLI::App& app, RunWords& words) {
   run->add_option("--tokens", words.tokens, "tokens to make up")->capture_default_str()->check(CLI::NonNegativeNumber);
   run->add_option("--first-position", words.first_position, "position of the first token")->capture_default_str();
   run->add_option("--seed", words.seed, "of what is made up")->capture_default_str();
+  run->add_option("--device", words.device, "cpu, cuda or cuda:N")->capture_default_str();
   run->add_option("--target", words.target, "best, scalar, avx2, avx512, neon or sve")->capture_default_str();
   run->add_option("--threads", words.threads, "of the library's pool")->capture_default_str();
   run->footer(
       "Examples:\n"
       "  ropeline run --q 32 --k 4 --tokens 128\n"
+      "  ropeline run --q 32 --k 4 --tokens 128 --device cuda\n"
       "  ropeline run --config Qwen3-30B-A3B/config.json --layer 0 --out layer0.safetensors\n"
       "  ropeline run --spec @spec.json --tensors layer0.safetensors --target scalar");
 }
@@ -63,6 +65,7 @@ void add_check(CLI::App& app, CheckWords& words) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   check->add_option("--seed", words.seed, "of the drawn specs")->capture_default_str();
+  check->add_option("--device", words.device, "only this: cpu, cuda or cuda:N");
   check->add_option("--target", words.target, "only this instruction set");
   check->add_option("--threads", words.threads, "for the times")->capture_default_str();
   check->footer(

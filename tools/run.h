@@ -10,9 +10,10 @@ namespace ropeline::tools {
 /// The words of `ropeline run`.
 struct RunWords {
   SpecWords spec;
-  std::string tensors;  ///< safetensors file; empty = made up from the seed
-  std::string out;      ///< safetensors file to write; empty = none
-  std::string target = "best";
+  std::string tensors;          ///< safetensors file; empty = made up from the seed
+  std::string out;              ///< safetensors file to write; empty = none
+  std::string device = "cpu";   ///< "cuda", "cuda:1"
+  std::string target = "best";  ///< of a CPU
   std::int64_t tokens = 16, first_position = 0;
   std::uint64_t seed = 1;
   int threads = 1;

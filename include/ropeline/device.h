@@ -38,4 +38,7 @@ ROPELINE_API CpuTarget cpu_target(std::string_view name);
 /// The targets that this machine can run, fastest first. `scalar` is always the last one.
 ROPELINE_API std::vector<CpuTarget> cpu_targets();
 
+/// The CUDA devices of this machine, cuda:0 first: "NVIDIA H100 80GB HBM3, sm_90". Empty where there is no driver.
+ROPELINE_API std::vector<std::string> cuda_devices();
+
 }  // namespace ropeline

@@ -7,8 +7,9 @@
 
 namespace ropeline {
 
-/// Bytes on a CUDA device, for programs that have no allocator of their own: examples, tools, tests. Ropeline itself
-/// allocates nothing. Freed with its owner. Throws jit::Error where there is no driver, device or memory.
+/// Bytes on a CUDA device, at a multiple of 256, for programs that have no allocator of their own: examples, tools,
+/// tests. (Of Ropeline itself, a plan keeps its frequencies in one; running it allocates nothing.) Freed with its
+/// owner, on any thread. Throws jit::Error where there is no driver, device or memory.
 class ROPELINE_API DeviceMemory {
  public:
   explicit DeviceMemory(std::size_t bytes, int device = 0);

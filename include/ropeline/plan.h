@@ -35,7 +35,8 @@ struct Support {
   explicit operator bool() const noexcept { return reason.empty(); }
 };
 
-/// Can this device run this spec? Needs no such device, compiles nothing, never throws.
+/// Can this device run this spec? Compiles nothing, never throws. For a GPU, yes means that there is a driver and that
+/// device, sm_80 or newer; whether a compiler or a cached kernel can be had is for `prepare` to find out.
 ROPELINE_API Support supports(const Spec& spec, Device device) noexcept;
 
 /// A checked, compiled, launchable spec. Cheap to copy (copies share one immutable plan), safe to run from many
@@ -43,8 +44,9 @@ ROPELINE_API Support supports(const Spec& spec, Device device) noexcept;
 class ROPELINE_API Plan {
  public:
   /// Checks the arguments (Error{invalid_argument} before anything is written), then runs. On a CPU it returns when the
-  /// outputs are written; on a GPU when the kernel is queued. No string on the way, no wait for a lock, and no allocation,
-  /// but for the CPU pool's threads, which the first call that needs them starts.
+  /// outputs are written; on a GPU when the kernel is queued on `stream.cuda`, in a graph that is being captured too.
+  /// No string on the way, no wait for a lock, and no allocation, but for the CPU pool's threads, which the first call
+  /// that needs them starts. A GPU plan must live until its kernels have run, and longer than a graph that holds them.
   void run(const Args& args, DeviceStream stream = {}) const;
 
   const Spec& spec() const noexcept;
@@ -59,6 +61,10 @@ class ROPELINE_API Plan {
 
 /// Makes the plan. Throws Error{invalid_argument} for a malformed spec and Error{unsupported} with the reason that
 /// `supports` gives. Once per layer shape, not per call.
+///
+/// For a GPU it compiles the kernels or finds them in a cache (docs/jit.md), and uploads them; jit::Error says what is
+/// missing. It neither changes the current context nor disturbs a capture of other streams; while a capture forbids the
+/// default stream, it throws before anything is begun.
 ROPELINE_API Plan prepare(const Spec& spec, Device device);
 
 /// A plan, or the reason why there is none.

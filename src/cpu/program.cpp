@@ -28,12 +28,13 @@ void run_part(void* context, int part) {
   call.loop(call.op, call.params, call.tokens * part / call.parts, call.tokens * (part + 1) / call.parts);
 }
 
-class LoweredProgram final : public Program {
+class LoweredProgram final : public DeviceProgram<QkNormRopeParams> {
  public:
   LoweredProgram(const Spec& spec, CpuTarget target)
       : op_(lowered(spec)), loop_(target == CpuTarget::scalar ? run_scalar : simd_loop(target, op_)) {}
 
-  void run(const QkNormRopeParams& params, Executor& executor) const override {
+  void run(const QkNormRopeParams& params, DeviceStream stream) const override {
+    Executor& executor = stream.executor ? *stream.executor : default_executor();
     const std::int64_t tokens = params.batches * params.tokens;
     Call call{op_, loop_, params, tokens, parts(tokens, executor)};
     if (call.parts == 1) return run_part(&call, 0);
@@ -63,7 +64,7 @@ CpuTarget resolve(CpuTarget target) {
   return target;
 }
 
-std::unique_ptr<const Program> lower(const Spec& spec, CpuTarget target) {
+std::unique_ptr<const DeviceProgram<QkNormRopeParams>> lower(const Spec& spec, CpuTarget target) {
   return std::make_unique<LoweredProgram>(spec, target);
 }
 

@@ -2,9 +2,9 @@
 
 #include <memory>
 
+#include "device_program.h"
 #include "kernels/shared/qk_norm_rope_params.h"
 #include "ropeline/device.h"
-#include "ropeline/executor.h"
 #include "ropeline/spec.h"
 
 namespace ropeline::cpu {
@@ -13,16 +13,10 @@ namespace ropeline::cpu {
 /// they are. Throws Error{unsupported} for a target that this machine lacks.
 CpuTarget resolve(CpuTarget target);
 
-/// A spec lowered for one instruction set: which loops run, and the frequencies they read. Immutable once made.
-class Program {
- public:
-  virtual ~Program() = default;
-  /// Spreads the call over the executor; small calls stay on the calling thread.
-  virtual void run(const QkNormRopeParams& params, Executor& executor) const = 0;
-};
-
+/// A spec lowered for one instruction set: which loops run, and the frequencies they read. A call is spread over the
+/// stream's executor; small ones stay on the calling thread.
 /// The spec has passed `ops::qk_norm_rope::check` and the target has been resolved.
-std::unique_ptr<const Program> lower(const Spec& spec, CpuTarget target);
+std::unique_ptr<const DeviceProgram<QkNormRopeParams>> lower(const Spec& spec, CpuTarget target);
 
 /// The executor behind cpu_threads() and set_cpu_threads().
 Executor& default_executor();

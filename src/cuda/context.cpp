@@ -2,6 +2,7 @@
 
 #include "driver.h"
 #include "error.h"
+#include "ropeline/device.h"
 
 namespace ropeline::cuda {
 namespace {
@@ -55,6 +56,15 @@ const DeviceFacts& facts(int device) {
   return once->get(device, [&] { return read_facts(device); });
 }
 
+std::string obstacle(int device) {
+  const std::string at = text("cuda:", device, ": ");
+  if (!driver()) return at + "no CUDA driver: " + absence();
+  const int count = device_count();
+  if (device < 0 || device >= count) return text(at, "this machine has ", count, " CUDA device", count == 1 ? "" : "s");
+  const DeviceFacts& f = facts(device);
+  return f.major >= 8 ? std::string() : text(at, f.name, " is ", architecture(f), ", the kernels need sm_80");
+}
+
 std::string architecture(const DeviceFacts& facts) { return text("sm_", facts.major, facts.minor); }
 
 int current_device() noexcept {
@@ -81,6 +91,13 @@ CurrentDevice::~CurrentDevice() {
   if (pushed_) driver()->context_pop(&popped);
 }
 
+BesideCaptures::BesideCaptures() : mode_(capture_mode::relaxed) {
+  const Driver& d = require_driver();
+  check(d, d.exchange_capture_mode(&mode_), jit::Stage::driver, "cuThreadExchangeStreamCaptureMode");
+}
+
+BesideCaptures::~BesideCaptures() { driver()->exchange_capture_mode(&mode_); }
+
 bool is_capturing(void* stream) {
   const Driver& d = require_driver();
   int status = 0;
@@ -91,3 +108,10 @@ bool is_capturing(void* stream) {
 }
 
 }  // namespace ropeline::cuda
+
+std::vector<std::string> ropeline::cuda_devices() {
+  std::vector<std::string> devices;
+  for (int i = 0; i < cuda::device_count(); ++i)
+    devices.push_back(text(cuda::facts(i).name, ", ", cuda::architecture(cuda::facts(i))));
+  return devices;
+}

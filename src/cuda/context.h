@@ -19,6 +19,9 @@ int device_count() noexcept;
 /// Throws jit::Error for an index that is none.
 const DeviceFacts& facts(int device);
 
+/// Why kernels cannot run on that device (no driver, no such device, too old), or an empty string. Compiles nothing.
+std::string obstacle(int device);
+
 /// "sm_90"
 std::string architecture(const DeviceFacts& facts);
 
@@ -39,6 +42,19 @@ class CurrentDevice {
 
  private:
   bool pushed_ = false;
+};
+
+/// While it lives, loading and allocating by this thread is legal beside a capture that is under way in another stream
+/// or thread, and does not break it.
+class BesideCaptures {
+ public:
+  BesideCaptures();
+  BesideCaptures(const BesideCaptures&) = delete;
+  BesideCaptures& operator=(const BesideCaptures&) = delete;
+  ~BesideCaptures();
+
+ private:
+  int mode_;  // this thread's own
 };
 
 /// Whether work queued on the stream is being captured into a graph. For the null stream: whether any capture in this

@@ -49,6 +49,7 @@ const char* bind_all(Driver& d, void* library) {
   bind(d.function_attribute, "cuFuncGetAttribute");
   bind(d.launch, "cuLaunchKernelEx");
   bind(d.is_capturing, "cuStreamIsCapturing");
+  bind(d.exchange_capture_mode, "cuThreadExchangeStreamCaptureMode");
   bind(d.stream_create, "cuStreamCreate");
   bind(d.stream_destroy, "cuStreamDestroy_v2");
   bind(d.stream_synchronize, "cuStreamSynchronize");

@@ -30,6 +30,10 @@ inline constexpr int multiprocessors = 16, l2_bytes = 38, major = 75, minor = 76
 inline constexpr int registers = 4, max_dynamic_shared_bytes = 8;
 }  // namespace attribute
 
+namespace capture_mode {
+inline constexpr int relaxed = 2;  // CUstreamCaptureMode
+}
+
 struct LaunchAttribute {  // CUlaunchAttribute
   static constexpr int programmatic_stream_serialization = 6;
   int id;
@@ -76,6 +80,7 @@ struct Driver {
   Result (*function_attribute)(int*, int attribute, Function);
   Result (*launch)(const LaunchConfig*, Function, void** arguments, void** extra);
   Result (*is_capturing)(Stream, int* status);
+  Result (*exchange_capture_mode)(int* mode);
   Result (*stream_create)(Stream*, unsigned flags);
   Result (*stream_destroy)(Stream);
   Result (*stream_synchronize)(Stream);

@@ -18,17 +18,26 @@ Address address_of(void* data) { return reinterpret_cast<Address>(data); }
 
 DeviceMemory::DeviceMemory(std::size_t bytes, int device) : bytes_(bytes), device_(device) {
   const cuda::CurrentDevice current(device);
+  const cuda::BesideCaptures beside;
   Address address = 0;
   if (bytes) check(cuda::require_driver().allocate(&address, bytes), text("cuMemAlloc(", bytes, ")"));
   data_ = reinterpret_cast<void*>(address);
 }
 
+// A forked child, or a process whose driver has gone already, has nothing to free.
 DeviceMemory::~DeviceMemory() {
-  if (data_) cuda::driver()->free(address_of(data_));
+  if (!data_) return;
+  try {
+    const cuda::CurrentDevice current(device_);
+    const cuda::BesideCaptures beside;
+    cuda::driver()->free(address_of(data_));
+  } catch (const Error&) {
+  }
 }
 
 void DeviceMemory::upload(const void* source) {
   const cuda::CurrentDevice current(device_);
+  const cuda::BesideCaptures beside;
   if (bytes_) check(cuda::require_driver().to_device(address_of(data_), source, bytes_), "cuMemcpyHtoD");
 }
 

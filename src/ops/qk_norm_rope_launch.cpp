@@ -32,20 +32,14 @@ kernel::StreamLaunch stream(const StreamParams& p, const StreamSpec& spec, int s
           .offset = norm ? norm->weight_offset : 0};
 }
 
-float attention_factor(const Spec& spec) {
-  const Rope* rope = rotation(spec);
-  const auto* frequencies = rope ? std::get_if<Frequencies>(&rope->angles) : nullptr;
-  return frequencies ? frequencies->attention_factor() : 1;
-}
-
-kernel::QkNormRopeLaunch argument(const Spec& spec, const QkNormRopeParams& p, const Turns* turns) {
+kernel::QkNormRopeLaunch argument(const Spec& spec, const QkNormRopeParams& p, const LaunchAngles& angles) {
   const auto size = static_cast<int>(size_of(spec.activation));
   const auto table = static_cast<std::int64_t>(size_of(spec.table));
   const auto position = static_cast<std::int64_t>(size_of(spec.positions));
   return {.stream = {stream(p.q, spec.q, size), stream(p.k, spec.k, size)},
           .tokens = p.tokens,
           .positions = static_cast<const char*>(p.positions),
-          .turns = turns,
+          .turns = angles.turns,
           .position_token = p.position_token * position,
           .position_batch = p.position_batch * position,
           .cos = static_cast<const char*>(p.cos),
@@ -53,7 +47,7 @@ kernel::QkNormRopeLaunch argument(const Spec& spec, const QkNormRopeParams& p, c
           .table_row = p.table_row * table,
           .table_batch = p.table_batch * table,
           .table_rows = p.table_rows,
-          .factor = attention_factor(spec)};
+          .factor = angles.factor};
 }
 
 // --- the rule
@@ -99,12 +93,6 @@ int table_access(const Variant& v) {
   const int elements = v.form.run / (v.interleaved ? 2 : 1) * (twice ? 2 : 1);
   return std::min(16, elements * size_of(v.table));
 }
-
-struct Placed {
-  const char* name;
-  const void* data;
-  DType type;
-};
 
 // --- batches
 // -----------------------------------------------------------------------------------------------------------
@@ -155,16 +143,6 @@ QkNormRopeParams batches_of(QkNormRopeParams p, const Spec& spec, std::int64_t f
   return p;
 }
 
-const char* misaligned(const Spec& spec, const QkNormRopeParams& p) {
-  for (const Placed& tensor : {Placed{"q", p.q.in, spec.activation}, Placed{"k", p.k.in, spec.activation},
-                               Placed{"q_out", p.q.out, spec.activation}, Placed{"k_out", p.k.out, spec.activation},
-                               Placed{"q_weight", p.q.weight, spec.weight}, Placed{"k_weight", p.k.weight, spec.weight},
-                               Placed{"positions", p.positions, spec.positions}, Placed{"cos", p.cos, spec.table},
-                               Placed{"sin", p.sin, spec.table}})
-    if (!multiple(tensor.data, static_cast<std::int64_t>(size_of(tensor.type)))) return tensor.name;
-  return nullptr;
-}
-
 bool fits(const Variant& v, const QkNormRopeParams& p) {
   if (v.form.access == 1) return true;
   const int weight = std::min(16, v.form.access * size_of(v.weight));
@@ -176,21 +154,21 @@ bool fits(const Variant& v, const QkNormRopeParams& p) {
 }
 
 Launch launch_of(const Spec& spec, const Variant& v, int wanted_warps, const QkNormRopeParams& params,
-                 const Turns* turns) {
+                 const LaunchAngles& angles) {
   const int warps = warps_of_token(v), block = block_warps(v, wanted_warps);
   const auto tokens = static_cast<unsigned>(v.form.tokens);
   return {.grid = {static_cast<unsigned>((params.tokens + tokens - 1) / tokens),
                    static_cast<unsigned>(kernel::divide_up(warps, block)), static_cast<unsigned>(params.batches)},
           .block = {static_cast<unsigned>(block * kernel::kWarp), tokens, 1},
-          .argument = argument(spec, params, turns)};
+          .argument = argument(spec, params, angles)};
 }
 
-Launch launch(const Spec& spec, std::span<const Variant> variants, const QkNormRopeParams& params, const Turns* turns,
-              int multiprocessors) {
+Launch launch(const Spec& spec, std::span<const Variant> variants, const QkNormRopeParams& params,
+              const LaunchAngles& angles, int multiprocessors) {
   const int last = static_cast<int>(variants.size()) - 1;
   Choice choice = last > 0 ? choose(variants, params, multiprocessors) : Choice{last, 4};
   if (!fits(variants[choice.variant], params)) choice = {last, 4};
-  Launch result = launch_of(spec, variants[choice.variant], choice.warps, params, turns);
+  Launch result = launch_of(spec, variants[choice.variant], choice.warps, params, angles);
   result.variant = choice.variant;
   return result;
 }

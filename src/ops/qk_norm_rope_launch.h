@@ -21,6 +21,12 @@ struct Launch {
   kernel::QkNormRopeLaunch argument = {};
 };
 
+/// What a plan brings to each launch: `frequency_table` on the device (or null), and the factor of cos and sin.
+struct LaunchAngles {
+  const Turns* turns = nullptr;
+  float factor = 1;
+};
+
 /// The same call with its batches written as tokens where the strides allow it; otherwise as it is.
 QkNormRopeParams merged(QkNormRopeParams params);
 
@@ -29,17 +35,13 @@ QkNormRopeParams batches_of(QkNormRopeParams params, const Spec& spec, std::int6
 
 /// The launch rule: few tokens get the form with the least code, many the form with the most bytes in flight, and what
 /// the aligned forms cannot take gets the last one. `params` is merged and has at most `most_batches` batches and 2^31
-/// - 1 tokens, neither zero; `turns` is `frequency_table` on the device.
+/// - 1 tokens, neither zero.
 Launch launch(const Spec& spec, std::span<const kernel::Variant> variants, const QkNormRopeParams& params,
-              const Turns* turns, int multiprocessors);
+              const LaunchAngles& angles, int multiprocessors);
 
 /// The launch of one given variant, by which tests reach every form at every size.
 Launch launch_of(const Spec& spec, const kernel::Variant& variant, int wanted_warps, const QkNormRopeParams& params,
-                 const Turns* turns);
-
-/// The name of a tensor of the call that does not lie at a multiple of its element's size, which a GPU cannot read;
-/// null when there is none. A host refuses such a call before it launches.
-const char* misaligned(const Spec& spec, const QkNormRopeParams& params);
+                 const LaunchAngles& angles);
 
 /// Whether an aligned form can take the call: weights and table rows have no alignment by contract.
 bool fits(const kernel::Variant& variant, const QkNormRopeParams& params);

@@ -57,12 +57,17 @@ Source source(const Angles& angles) {
   return Source::half;
 }
 
+// Null when no angle is made from a position.
+const Frequencies* frequencies_of(const Spec& spec) {
+  const Rope* rope = rotation(spec);
+  return rope ? std::get_if<Frequencies>(&rope->angles) : nullptr;
+}
+
 void set_rope(Variant& variant, const Spec& spec, const Rope& rope) {
   variant.rotary_dim = rope.rotary_dim();
   variant.interleaved = rope.style == Style::interleaved;
   variant.source = source(rope.angles);
-  if (const auto* frequencies = std::get_if<Frequencies>(&rope.angles))
-    variant.factor = frequencies->attention_factor() != 1;
+  variant.factor = attention_factor(spec) != 1;
   const bool table = variant.source != Source::turns, rows = table && variant.source != Source::cache;
   if (table) variant.table = element(spec.table);
   variant.wide_positions = !rows && spec.positions == DType::int64;
@@ -143,13 +148,17 @@ std::vector<Variant> variants(const Spec& spec) {
 }
 
 std::vector<Turns> frequency_table(const Spec& spec) {
-  const Rope* rope = rotation(spec);
-  const auto* frequencies = rope ? std::get_if<Frequencies>(&rope->angles) : nullptr;
+  const Frequencies* frequencies = frequencies_of(spec);
   if (!frequencies) return {};
   std::vector<Turns> table(kernel::padded_frequencies(spec.head_dim), Turns{0, 0});
   const std::vector<std::uint64_t> turns = frequencies->turns();
   std::transform(turns.begin(), turns.end(), table.begin(), split_turns);
   return table;
+}
+
+float attention_factor(const Spec& spec) {
+  const Frequencies* frequencies = frequencies_of(spec);
+  return frequencies ? frequencies->attention_factor() : 1;
 }
 
 }  // namespace ropeline::ops::qk_norm_rope

@@ -25,6 +25,9 @@ inline constexpr const char* kernel_source = "kernels/ops/qk_norm_rope.cuh";
 /// The table of frequencies that the kernel reads, padded as it expects; empty when no angle is made from a position.
 std::vector<Turns> frequency_table(const Spec& spec);
 
+/// The factor of cos and sin made from positions; 1 when there is none.
+float attention_factor(const Spec& spec);
+
 /// Warps of a block: the divisor of a token's warps that is nearest to the wanted number, or that number itself when
 /// none of a fitting size divides (the form then has a `tail`).
 int block_warps(const kernel::Variant& variant, int wanted);

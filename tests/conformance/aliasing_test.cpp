@@ -25,7 +25,7 @@ TensorView moved(TensorView view, std::int64_t elements) {
 void expect_refused(const Backend& backend, const Call& call, const std::string& sentence) {
   Call got = call;
   try {
-    backend.run(got.spec, got.args);
+    backend.run(got.spec, got.args, got.memory);
     ADD_FAILURE() << "not refused: " << sentence;
   } catch (const Error& error) {
     EXPECT_EQ(error.what(), sentence);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "conformance/memory.h"
 #include "ropeline/plan.h"
 
 namespace ropeline::conformance {
@@ -12,12 +13,17 @@ namespace ropeline::conformance {
 /// Something that runs specs and must give the reference's bits.
 struct Backend {
   std::string name;
-  std::function<void(const Spec&, const Args&)> run;
+  /// Runs a call whose tensors lie in that memory, and returns when it is done.
+  std::function<void(const Spec&, const Args&, const Memory&)> run;
 };
 
 inline void PrintTo(const Backend& backend, std::ostream* out) { *out << backend.name; }
 
-/// Every backend of this machine: today each CPU target, forced one by one.
+/// A CPU target, forced.
+Backend cpu_backend(CpuTarget target);
+
+/// Every backend of this machine: each CPU target, forced one by one, and the first CUDA device where kernels can be
+/// compiled for it, by the launch rule and by each form of the kernel.
 const std::vector<Backend>& backends();
 
 }  // namespace ropeline::conformance

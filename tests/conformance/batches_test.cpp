@@ -39,7 +39,7 @@ Args tokens_of(Args args, std::int64_t first, std::int64_t count) {
 Call run_in_pieces(const Backend& backend, Call call, std::int64_t size) {
   const std::int64_t tokens = call.args.q.shape[0];
   for (std::int64_t first = (tokens - 1) / size * size; first >= 0; first -= size)
-    backend.run(call.spec, tokens_of(call.args, first, std::min(size, tokens - first)));
+    backend.run(call.spec, tokens_of(call.args, first, std::min(size, tokens - first)), call.memory);
   return call;
 }
 
@@ -66,13 +66,13 @@ TEST_P(Batches, HeadsAloneGiveTheSameBits) {
       Args args = single.args;
       args.k = args.k_weight = {};
       slice(args.q, 1, h, 1);
-      GetParam().run(one, args);
+      GetParam().run(one, args, single.memory);
     }
     Spec keys = spec;
     keys.q.heads = 0;
     Args args = single.args;
     args.q = args.q_weight = {};
-    GetParam().run(keys, args);
+    GetParam().run(keys, args, single.memory);
     ASSERT_EQ(difference(whole, single), "");
   }
 }
@@ -88,7 +88,7 @@ TEST_P(Batches, ReversedTokensGiveTheSameBits) {
       slice(*view, 0, recipe.tokens - 1, recipe.tokens);
       view->strides[0] = -view->strides[0];
     }
-    GetParam().run(spec, args);
+    GetParam().run(spec, args, reversed.memory);
     ASSERT_EQ(difference(run(GetParam(), call), reversed), "");
   }
 }

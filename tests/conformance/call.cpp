@@ -1,7 +1,6 @@
 #include "conformance/call.h"
 
 namespace ropeline::conformance {
-namespace {
 
 std::vector<TensorView*> views(Args& a) {
   return {&a.q,        &a.k,        &a.v,        &a.q_out,     &a.k_out,         &a.v_out,
@@ -9,8 +8,6 @@ std::vector<TensorView*> views(Args& a) {
           &a.q_scale,  &a.k_scale,  &a.v_scale,  &a.positions, &a.cos_sin_cache, &a.cos,
           &a.sin};
 }
-
-}  // namespace
 
 Call::Call(const Call& other) : spec(other.spec), memory(other.memory), args(other.args), origin(other.origin) {
   for (TensorView* view : views(args)) view->data = memory.translate(other.memory, view->data);

@@ -21,6 +21,9 @@ struct Call {
   Call& operator=(Call&&) = default;
 };
 
+/// Every view of a call, absent ones too.
+std::vector<TensorView*> views(Args& args);
+
 /// What a call writes.
 struct Written {
   const char* name;

@@ -80,6 +80,14 @@ TEST_P(Layouts, BasesOffTheAlignmentThatTheSpecNames) {
   }
 }
 
+// A launch of a GPU holds 65,535 batches; these are not simply more tokens.
+TEST_P(Layouts, MoreBatchesThanALaunchHolds) {
+  const Rope rope = Rope::neox(Frequencies::theta(1e4, 16));
+  Recipe recipe{.spec = qk_norm_rope({.q = 1, .k = 1, .head_dim = 16}, RmsNorm{}, rope)};
+  recipe.batches = 70'000, recipe.tokens = 2, recipe.layout = Layout::token_outer;
+  ASSERT_TRUE(conforms(GetParam(), recipe));
+}
+
 TEST_P(Layouts, ZeroTokensTouchNothing) {
   for (std::int64_t batches : {0, 2})
     for (bool in_place : {false, true}) {
@@ -94,7 +102,7 @@ TEST_P(Layouts, ZeroTokensMayHaveNoMemory) {
   recipe.tokens = 0;
   Call call = make(recipe);
   call.args.q.data = call.args.k.data = call.args.positions.data = nullptr;
-  EXPECT_NO_THROW(GetParam().run(call.spec, call.args));
+  EXPECT_NO_THROW(GetParam().run(call.spec, call.args, call.memory));
 }
 
 TEST_P(Layouts, AnOutputThatIsItsInput) {

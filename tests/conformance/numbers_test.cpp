@@ -121,7 +121,7 @@ TEST_P(Numbers, TheCallersFloatingModeChangesNothingAndIsKept) {
         std::uint64_t after = 0;
         {
           const FloatingMode caller(mode);
-          GetParam().run(got.spec, got.args);
+          GetParam().run(got.spec, got.args, got.memory);
           after = FloatingMode::current();
         }
         ASSERT_EQ(after, mode) << "the mode of the caller was not restored";

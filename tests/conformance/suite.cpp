@@ -10,7 +10,7 @@
 namespace ropeline::conformance {
 
 Call run(const Backend& backend, Call call) {
-  backend.run(call.spec, call.args);
+  backend.run(call.spec, call.args, call.memory);
   return call;
 }
 

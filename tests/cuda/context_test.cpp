@@ -55,6 +55,21 @@ TEST_F(Context_, AnotherDeviceIsPushedAndPopped) {
   EXPECT_EQ(std::count(fake.calls.begin(), fake.calls.end(), "push"), 1);
 }
 
+TEST_F(Context_, AnObstacleIsNamed) {
+  EXPECT_EQ(obstacle(1), "");
+  EXPECT_EQ(obstacle(2), "cuda:2: this machine has 2 CUDA devices");
+  EXPECT_EQ(obstacle(-1), "cuda:-1: this machine has 2 CUDA devices");
+}
+
+TEST_F(Context_, MemoryIsMadeAndFreedOnItsDeviceBesideCaptures) {
+  fake.current = 0;
+  { const DeviceMemory memory(16, 1); }
+  EXPECT_TRUE(std::ranges::count(fake.calls, "allocate on 1, capture mode 2")) << "relaxed";
+  EXPECT_TRUE(std::ranges::count(fake.calls, "free on 1"));
+  EXPECT_EQ(fake.current, 0);
+  EXPECT_EQ(fake.capture_mode, 0);
+}
+
 TEST_F(Context_, CaptureIsSeenThroughTheNullStreamToo) {
   EXPECT_FALSE(is_capturing(nullptr));
   fake.capture_status = 1;

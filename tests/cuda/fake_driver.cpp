@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 using ropeline::cuda::FakeDriver;
 
@@ -33,6 +34,11 @@ struct Config {
 void* handle(std::size_t number) { return reinterpret_cast<void*>(0x1000 + number); }
 
 void note(const std::string& call) { state().calls.push_back(call); }
+
+int result_of(const char* name) {
+  const auto found = state().fail.find(name);
+  return found == state().fail.end() ? 0 : found->second;
+}
 
 }  // namespace
 
@@ -62,14 +68,22 @@ int cuDeviceGetAttribute(int* value, int attribute, int) {
   return 0;
 }
 int cuDevicePrimaryCtxRetain(void** context, int device) {
+  if (const int result = result_of("cuDevicePrimaryCtxRetain")) return result;
   return *context = handle(device), note("retain " + std::to_string(device)), 0;
 }
 int cuCtxGetCurrent(void** context) { return *context = state().current < 0 ? nullptr : handle(state().current), 0; }
 int cuCtxSetCurrent(void* context) {
   return state().current = static_cast<int>(reinterpret_cast<std::size_t>(context) - 0x1000), 0;
 }
-int cuCtxPushCurrent_v2(void* context) { return note("push"), cuCtxSetCurrent(context); }
-int cuCtxPopCurrent_v2(void**) { return note("pop"), 0; }
+int cuCtxPushCurrent_v2(void* context) {
+  if (const int result = result_of("cuCtxPushCurrent")) return result;
+  state().below.push_back(state().current);
+  return note("push"), cuCtxSetCurrent(context);
+}
+int cuCtxPopCurrent_v2(void**) {
+  state().current = state().below.back();
+  return state().below.pop_back(), note("pop"), 0;
+}
 int cuCtxGetDevice(int* device) { return *device = state().current, state().current < 0 ? 201 : 0; }
 
 int cuLibraryLoadData(void** library, const void* image, int*, void**, unsigned, int*, void**, unsigned) {
@@ -83,15 +97,15 @@ int cuLibraryGetKernel(void** kernel, void*, const char* name) {
   state().symbols.push_back(name);
   return *kernel = handle(state().symbols.size()), 0;
 }
-int cuKernelGetFunction(void** function, void* kernel) { return *function = kernel, 0; }
+int cuKernelGetFunction(void** function, void* kernel) { return *function = kernel, result_of("cuKernelGetFunction"); }
 int cuKernelGetAttribute(int* value, int, void*, int) { return *value = 0, 0; }
 int cuKernelSetAttribute(int attribute, int value, void*, int device) {
   return note("attribute " + std::to_string(attribute) + " = " + std::to_string(value) + " on " +
               std::to_string(device)),
          0;
 }
-int cuFuncLoad(void*) { return note("upload"), 0; }
-int cuFuncGetAttribute(int* value, int, void*) { return *value = 32, 0; }
+int cuFuncLoad(void*) { return note("upload"), result_of("cuFuncLoad"); }
+int cuFuncGetAttribute(int* value, int, void*) { return *value = 32, result_of("cuFuncGetAttribute"); }
 
 int cuLaunchKernelEx(const Config* config, void* function, void** arguments, void**) {
   if (state().launch_result) return state().launch_result;
@@ -105,20 +119,30 @@ int cuLaunchKernelEx(const Config* config, void* function, void** arguments, voi
     launch.attribute_ids.push_back(config->attributes[i].id);
     launch.attribute_values.push_back(config->attributes[i].value);
   }
+  if (state().argument_bytes) launch.first_argument.assign(static_cast<char*>(*arguments), state().argument_bytes);
   while (*arguments) launch.arguments.push_back(*arguments++);
   state().launches.push_back(launch);
   return 0;
 }
 
 int cuStreamIsCapturing(void*, int* status) { return *status = state().capture_status, state().capture_result; }
+int cuThreadExchangeStreamCaptureMode(int* mode) { return std::swap(*mode, state().capture_mode), 0; }
 int cuStreamCreate(void** stream, unsigned) { return *stream = handle(0), 0; }
 int cuStreamDestroy_v2(void*) { return 0; }
 int cuStreamSynchronize(void*) { return 0; }
 int cuMemAlloc_v2(unsigned long long* address, std::size_t bytes) {
-  return *address = reinterpret_cast<unsigned long long>(std::malloc(bytes)), 0;
+  if (const int result = result_of("cuMemAlloc")) return result;
+  note("allocate on " + std::to_string(state().current) + ", capture mode " + std::to_string(state().capture_mode));
+  ++state().allocations;
+  return *address = reinterpret_cast<unsigned long long>(std::aligned_alloc(256, (bytes + 255) / 256 * 256)), 0;
 }
-int cuMemFree_v2(unsigned long long address) { return std::free(reinterpret_cast<void*>(address)), 0; }
+int cuMemFree_v2(unsigned long long address) {
+  --state().allocations;
+  note("free on " + std::to_string(state().current));
+  return std::free(reinterpret_cast<void*>(address)), 0;
+}
 int cuMemcpyHtoD_v2(unsigned long long to, const void* from, std::size_t n) {
+  if (const int result = result_of("cuMemcpyHtoD")) return result;
   return std::memcpy(reinterpret_cast<void*>(to), from, n), 0;
 }
 int cuMemcpyDtoH_v2(void* to, unsigned long long from, std::size_t n) {

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -15,11 +16,14 @@ struct FakeDriver {
   int major = 9, minor = 0;
   int version = 13000;
   int current = -1;        ///< device of the current context; -1 is none
+  std::vector<int> below;  ///< those under it
   int capture_status = 0;  ///< of every stream
   int capture_result = 0;  ///< of asking
   int load_result = 0;
   int kernel_result = 0;
   int launch_result = 0;
+  std::map<std::string, int> fail;  ///< results of other entry points, by name: "cuMemAlloc"
+  std::size_t argument_bytes = 0;   ///< of a launch's first argument, to be kept
 
   // Told.
   struct Launch {
@@ -27,12 +31,15 @@ struct FakeDriver {
     void* stream;
     std::vector<int> attribute_ids, attribute_values;
     std::vector<void*> arguments;  ///< addresses, up to the null
+    std::string first_argument;    ///< its bytes
     void* function;
   };
   std::vector<Launch> launches;
   std::vector<std::string> images, symbols;
   std::vector<std::string> calls;  ///< uploads, attributes, contexts
   int unloaded = 0;
+  int allocations = 0;   ///< that are not freed yet
+  int capture_mode = 0;  ///< of the thread
 };
 
 inline FakeDriver& fake_driver() {

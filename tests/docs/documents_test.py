@@ -51,7 +51,7 @@ def readme_steps(a):
     text = (a.root / "README.md").read_text()
     row = next((line for line in text.splitlines() if line.startswith("| Not in this version")), "")
     faults = []
-    for line in run([a.program, "info"]).stdout.split("steps on the CPU\n")[1].splitlines():
+    for line in run([a.program, "info"]).stdout.split("\nsteps\n")[1].splitlines():
         step, answer = re.match(r"  (.*?)\s{2,}(.*)", line).groups()
         if answer.startswith("no") != (f"{step}" in re.split(r"; |: | \| ", row)):
             faults.append(f"README.md: the row of refused steps disagrees with `ropeline info` on {step!r}: {answer}")

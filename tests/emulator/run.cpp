@@ -40,7 +40,8 @@ void run(const Case& of, const Args& args, int warps, const Conditions& conditio
   const Run kernel = find_kernel(op::kernel_name(of.variant));
   if (!kernel) throw Fault("not built: " + op::kernel_name(of.variant));
   const auto turns = on_device(op::frequency_table(of.spec));
-  const op::Launch launch = op::launch_of(of.spec, of.variant, warps, params, turns.get());
+  const op::Launch launch =
+      op::launch_of(of.spec, of.variant, warps, params, {turns.get(), op::attention_factor(of.spec)});
   kernel(index(launch.grid), index(launch.block), conditions, launch.argument);
 }
 

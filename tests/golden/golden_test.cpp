@@ -1,4 +1,4 @@
-// What unmodified models recorded, on every instruction set of this machine: one test for each file of the folder that
+// What unmodified models recorded, on every device of this machine: one test for each file of the folder that
 // ROPELINE_GOLDEN_DIR names, or of this one.
 
 #include "tools/golden/golden.h"
@@ -10,6 +10,7 @@
 #include <string>
 
 #include "ropeline/error.h"
+#include "tools/devices.h"
 
 namespace ropeline::tools::golden {
 namespace {
@@ -36,7 +37,7 @@ TEST(GoldenFolder, HasFiles) { EXPECT_NO_THROW(files_of(folder())) << folder(); 
 class Golden : public testing::TestWithParam<std::filesystem::path> {};
 
 TEST_P(Golden, AgreesWithTheModelAndTheReference) {
-  const Report report = run(Recording::read(GetParam()), cpu_targets());
+  const Report report = run(Recording::read(GetParam()), devices());
   std::cout << list(report.refusals);
   for (const std::string& fault : report.faults) ADD_FAILURE() << report.family << ": " << fault;
   EXPECT_EQ(report.bits_differ, 0);
@@ -58,7 +59,7 @@ TEST(GoldenFolder, RunsTheStreamsThatThisVersionSupports) {
   int families = 0, files = 0;
   std::size_t refused = 0;
   for (const auto& path : files_of(kOwnFolder)) {
-    const Report report = run(Recording::read(path), {CpuTarget::scalar});
+    const Report report = run(Recording::read(path), {Device::cpu(CpuTarget::scalar)});
     for (const Refusal& refusal : report.refusals) refused += refusal.feed == Feed::rows;
     families += report.values > 0;
     ++files;

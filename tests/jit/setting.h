@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -14,15 +13,8 @@
 #include <vector>
 
 #include "jit/digest.h"
+#include "not_run.h"
 #include "ropeline/jit.h"
-
-// Counted as not run, by its name and with the reason.
-#define ROPELINE_NOT_RUN(reason)                                                                             \
-  do {                                                                                                       \
-    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();                              \
-    std::printf("not run: %s.%s: %s\n", info->test_suite_name(), info->name(), std::string(reason).c_str()); \
-    GTEST_SKIP() << reason;                                                                                  \
-  } while (false)
 
 #define ROPELINE_NEEDS_COMPILER() \
   if (const auto compiler = ::ropeline::jit::compiler_status(); compiler.version.empty()) ROPELINE_NOT_RUN("no NVRTC")

@@ -31,7 +31,7 @@ QkNormRopeParams call_of(const Spec& spec, std::int64_t tokens) {
 /// "run x heads", grid and block of the launch of so many tokens.
 std::string shape_of(const Spec& spec, std::int64_t tokens) {
   const auto all = variants(spec);
-  const Launch l = launch(spec, all, call_of(spec, tokens), nullptr, kMultiprocessors);
+  const Launch l = launch(spec, all, call_of(spec, tokens), {}, kMultiprocessors);
   const kernel::Form& f = all[l.variant].form;
   std::string text = std::to_string(f.run) + "x" + std::to_string(f.heads);
   for (const unsigned n : l.grid) text.append(" ").append(std::to_string(n));
@@ -127,29 +127,30 @@ TEST(Fits, WeightsAndTablesMustBeAligned) {
   EXPECT_TRUE(fits(all.back(), odd));
   odd = p, odd.table_row = 65;
   EXPECT_FALSE(fits(all[1], odd));
-  const Launch l = launch(spec, all, odd, nullptr, kMultiprocessors);
+  const Launch l = launch(spec, all, odd, {}, kMultiprocessors);
   EXPECT_EQ(l.variant, static_cast<int>(all.size()) - 1);
-}
-
-TEST(Misaligned, NamesTheTensor) {
-  const Spec spec = spec_of(4, 2, 64, 64);
-  alignas(16) char memory[32] = {};
-  QkNormRopeParams p = call_of(spec, 10);
-  EXPECT_EQ(misaligned(spec, p), nullptr);
-  p.positions = memory + 4;
-  EXPECT_STREQ(misaligned(spec, p), "positions");
-  p.positions = memory + 8, p.k.in = memory + 1;
-  EXPECT_STREQ(misaligned(spec, p), "k");
 }
 
 TEST(Argument, StridesAreBytes) {
   const Spec spec = spec_of(4, 2, 64, 64);
-  const kernel::QkNormRopeLaunch a = launch(spec, variants(spec), call_of(spec, 5), nullptr, kMultiprocessors).argument;
+  const Turns turns[1] = {};
+  const auto a = launch(spec, variants(spec), call_of(spec, 5), {turns, 1.5f}, kMultiprocessors).argument;
   EXPECT_EQ(a.stream[0].in_token, 8 * 64 * 2);
   EXPECT_EQ(a.stream[1].out_head, 64 * 2);
   EXPECT_EQ(a.position_token, 8);
   EXPECT_EQ(a.stream[0].eps, 1e-6f);
-  EXPECT_EQ(a.factor, 1.0f);
+  EXPECT_EQ(a.turns, turns);
+  EXPECT_EQ(a.factor, 1.5f);
+}
+
+TEST(AttentionFactor, IsThatOfFrequenciesAlone) {
+  Spec spec = spec_of(4, 2, 64, 64);
+  EXPECT_EQ(attention_factor(spec), 1.0f);
+  const Scaling scaling = Scaling::yarn(4, 32768, 32, 1, 1.25);
+  std::get<Rope>(spec.q.steps[1]).angles = Frequencies::theta(1e6, 64, scaling);
+  EXPECT_EQ(attention_factor(spec), 1.25f);
+  std::get<Rope>(spec.q.steps[1]).angles = CosSinCache{64};
+  EXPECT_EQ(attention_factor(spec), 1.0f);
 }
 
 TEST(FrequencyTable, IsPaddedWithZeros) {

@@ -153,7 +153,7 @@ INSTANTIATE_TEST_SUITE_P(
             [](Spec& s) { rope(s).style = Style::interleaved; }}));
 
 TEST(UnsupportedDevices, AreNamed) {
-  EXPECT_EQ(supports(good(), Device::cuda(1)).reason, "cuda:1: this version runs on the CPU only");
+  EXPECT_TRUE(supports(good(), Device::cuda(1000)).reason.starts_with("cuda:1000: "));  // no driver, or fewer devices
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "ropeline/plan.h"
 #include "tests/reference/reference.h"
 #include "tools/golden/call.h"
+#include "tools/placed.h"
 
 namespace ropeline::tools::golden {
 namespace {
@@ -22,8 +23,7 @@ std::vector<Tensor> outputs_of(const RecordedCall& call) {
 
 class FileRun {
  public:
-  FileRun(const Recording& recording, const std::vector<CpuTarget>& targets)
-      : recording_(recording), targets_(targets) {
+  FileRun(const Recording& recording, const std::vector<Device>& devices) : recording_(recording), devices_(devices) {
     report_.family = recording.family();
   }
 
@@ -106,21 +106,23 @@ class FileRun {
     for (std::size_t i = 0; i < meaning.size(); ++i)
       judgement.add(meaning[i], call.streams[i].recorded,
                     fmt::format("{}, stream {}", call.what, call.streams[i].name));
-    for (CpuTarget target : targets_) {
-      const Plan plan = prepare(call.spec, Device::cpu(target));
+    for (Device device : devices_) {
+      const Plan plan = prepare(call.spec, device);
       const std::vector<Tensor> outputs = outputs_of(call);
-      plan.run(args_of(call, outputs));
-      for (std::size_t i = 0; i < outputs.size(); ++i) compare(call, target, outputs[i], meaning[i]);
+      const Placed placed(args_of(call, outputs), device);
+      plan.run(placed.args());
+      placed.fetch();
+      for (std::size_t i = 0; i < outputs.size(); ++i) compare(call, device, outputs[i], meaning[i]);
     }
   }
 
-  void compare(const RecordedCall& call, CpuTarget target, const Tensor& got, const Tensor& meaning) {
+  void compare(const RecordedCall& call, Device device, const Tensor& got, const Tensor& meaning) {
     const std::int64_t bits = bits_that_differ(got, meaning);
     report_.values += got.view().elements();
     report_.bits_differ += bits;
     if (bits != 0)
       report_.faults.push_back(
-          fmt::format("{}: {} differs from the reference in {} bits", call.what, name_of(target), bits));
+          fmt::format("{}: {} differs from the reference in {} bits", call.what, to_string(device), bits));
   }
 
   void check_frequencies(const RecordedTable& table) try {
@@ -141,15 +143,13 @@ class FileRun {
   }
 
   const Recording& recording_;
-  const std::vector<CpuTarget>& targets_;
+  const std::vector<Device>& devices_;
   Report report_;
 };
 
 }  // namespace
 
-Report run(const Recording& recording, const std::vector<CpuTarget>& targets) {
-  return FileRun(recording, targets).run();
-}
+Report run(const Recording& recording, const std::vector<Device>& devices) { return FileRun(recording, devices).run(); }
 
 std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder) {
   std::error_code error;

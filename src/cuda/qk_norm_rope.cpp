@@ -1,0 +1,90 @@
+#include "cuda/qk_norm_rope.h"
+
+#include <algorithm>
+
+#include "cuda/context.h"
+#include "error.h"
+#include "ops/qk_norm_rope_launch.h"
+#include "ops/qk_norm_rope_variant.h"
+#include "ropeline/device_memory.h"
+
+namespace ropeline::cuda::qk_norm_rope {
+namespace {
+
+namespace op = ops::qk_norm_rope;
+
+std::vector<jit::Kernel> kernels_of(const jit::Module& module) {
+  std::vector<jit::Kernel> kernels;
+  for (std::size_t i = 0; i < module.binary().kernels.size(); ++i) kernels.push_back(module.kernel(i));
+  return kernels;
+}
+
+DeviceMemory uploaded(const std::vector<Turns>& table, int device) {
+  DeviceMemory memory(table.size() * sizeof(Turns), device);
+  memory.upload(table.data());
+  return memory;
+}
+
+jit::Dim3 dim3(const std::array<unsigned, 3>& n) { return {n[0], n[1], n[2]}; }
+
+// The device is current while it is made.
+class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
+ public:
+  KernelProgram(const Spec& spec, int device)
+      : spec_(spec),
+        device_(device),
+        multiprocessors_(facts(device).multiprocessors),
+        variants_(op::variants(spec)),
+        kernels_(kernels_of(jit::load(source(spec)))),
+        turns_(uploaded(op::frequency_table(spec), device)),
+        angles_{static_cast<const Turns*>(turns_.data()), op::attention_factor(spec)} {}
+
+  void run(const QkNormRopeParams& params, DeviceStream stream) const override {
+    const CurrentDevice current(device_);
+    const QkNormRopeParams all = op::merged(params);
+    require(all.tokens <= INT32_MAX, "tokens: ", all.tokens, " exceed the ", INT32_MAX, " of a launch");
+    for (std::int64_t first = 0; first < all.batches; first += op::most_batches)
+      launch(op::batches_of(all, spec_, first, std::min(all.batches - first, op::most_batches)), stream.cuda);
+  }
+
+ private:
+  void launch(const QkNormRopeParams& params, void* stream) const {
+    const op::Launch l = op::launch(spec_, variants_, params, angles_, multiprocessors_);
+    kernels_[l.variant].launch({.grid = dim3(l.grid), .block = dim3(l.block), .stream = stream}, l.argument);
+  }
+
+  Spec spec_;
+  int device_, multiprocessors_;
+  std::vector<kernel::Variant> variants_;
+  std::vector<jit::Kernel> kernels_;  // one for each variant
+  DeviceMemory turns_;
+  op::LaunchAngles angles_;
+};
+
+// A capture of a stream that waits for the default stream forbids every copy: nothing may be started then.
+void refuse_while_capturing() {
+  if (!is_capturing(nullptr)) return;
+  throw jit::Error(ErrorKind::unavailable,
+                   {jit::Stage::load,
+                    "qk_norm_rope: cannot be prepared while a stream is being captured into a graph",
+                    "prepare the plan before the capture begins; running it is legal in one",
+                    {},
+                    {}});
+}
+
+}  // namespace
+
+jit::Source source(const Spec& spec) {
+  jit::Source source{.name = "qk_norm_rope.cu", .text = text("#include \"", op::kernel_source, "\"\n"), .kernels = {}};
+  for (const kernel::Variant& variant : op::variants(spec)) source.kernels.push_back(op::kernel_name(variant));
+  return source;
+}
+
+std::unique_ptr<const DeviceProgram<QkNormRopeParams>> program(const Spec& spec, int device) {
+  const CurrentDevice current(device);
+  const BesideCaptures beside;
+  refuse_while_capturing();
+  return std::make_unique<KernelProgram>(spec, device);
+}
+
+}  // namespace ropeline::cuda::qk_norm_rope

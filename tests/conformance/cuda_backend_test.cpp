@@ -1,0 +1,41 @@
+// That the suite meets the GPU, and on it every form of the kernel.
+
+#include "conformance/cuda_backend.h"
+
+#include <algorithm>
+
+#include "conformance/suite.h"
+#include "not_run.h"
+#include "ops/qk_norm_rope_variant.h"
+
+namespace ropeline::conformance {
+namespace {
+
+namespace op = ops::qk_norm_rope;
+
+Spec spec_of(int q, int k, int head_dim, DType type) {
+  return qk_norm_rope({q, k, head_dim}, RmsNorm{}, Rope::neox(Frequencies::theta(1e6, head_dim))).with_dtype(type);
+}
+
+TEST(CudaBackend, IsAmongTheBackends) {
+  if (!cuda_absence().empty()) ROPELINE_NOT_RUN(cuda_absence());
+  const auto is_cuda = [](const Backend& backend) { return backend.name.starts_with("cuda"); };
+  EXPECT_EQ(std::ranges::count_if(backends(), is_cuda), 1 + static_cast<int>(forms().size()));
+}
+
+TEST(CudaBackend, EveryVariantHasOneNamedForm) {
+  for (const DType type : {DType::bf16, DType::fp16, DType::fp32})
+    for (const int head_dim : {16, 64, 128, 256, 512})
+      for (const kernel::Variant& variant : op::variants(spec_of(10, 2, head_dim, type)))
+        EXPECT_EQ(std::ranges::count_if(forms(), [&](const NamedForm& f) { return f.is(variant.form); }), 1)
+            << op::kernel_name(variant);
+}
+
+TEST(CudaBackend, EveryNamedFormIsOneOfALayerOfARealModel) {
+  const auto variants = op::variants(spec_of(32, 4, 128, DType::bf16));  // Qwen3-30B-A3B
+  for (const NamedForm& form : forms())
+    EXPECT_TRUE(std::ranges::any_of(variants, [&](const auto& v) { return form.is(v.form); })) << form.name;
+}
+
+}  // namespace
+}  // namespace ropeline::conformance
