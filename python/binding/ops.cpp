@@ -2,9 +2,9 @@
 
 #include <stdexcept>
 
+#include "error.h"
 #include "execute.h"
 #include "registry.h"
-#include "ropeline/error.h"
 #include "tensors.h"
 
 namespace ropeline::binding {
@@ -58,6 +58,7 @@ struct Separate {
         heads_first(torch::stable::detail::to<bool>(stack[2 + Parameters::count])) {}
 
   TensorView seen(const Tensor& tensor, const char* name) const {
+    require(is_defined(tensor), name, ": missing; one stream alone goes packed, through qk_norm_rope_");
     return heads_first ? tokens_first(view(tensor, name)) : view(tensor, name);
   }
 
@@ -71,11 +72,11 @@ struct Separate {
 
 // torch turns std::invalid_argument into ValueError and other exceptions into RuntimeError, with our text unchanged.
 template <class Body>
-void with_python_errors(Body body) try {
+void with_python_errors(Body body, bool heads_first = false) try {
   body();
 } catch (const Error& error) {
-  if (error.kind() == ErrorKind::invalid_argument) throw std::invalid_argument(error.what());
-  throw;
+  if (error.kind() != ErrorKind::invalid_argument) throw;
+  throw std::invalid_argument(text(error.what(), heads_first ? " (heads_first: this is said of [B, T, H, D])" : ""));
 }
 
 void run_packed(StableIValue* stack, std::uint64_t, std::uint64_t) {
@@ -86,26 +87,33 @@ void run_packed(StableIValue* stack, std::uint64_t, std::uint64_t) {
     Args args = parameters.args();
     const Packed packed = unpack(view(qkv, "qkv"), plan.spec());
     args.q = packed.q, args.k = packed.k;
+    announce_write(qkv, "qkv");
     execute(plan, args);
   });
 }
 
 void run_separate(StableIValue* stack, std::uint64_t, std::uint64_t) {
   const Separate call(stack);
-  with_python_errors([&] { execute(call.parameters.plan(), call.args()); });
+  const auto run = [&] {
+    const Args args = call.args();
+    announce_write(call.q, "q"), announce_write(call.k, "k");
+    execute(call.parameters.plan(), args);
+  };
+  with_python_errors(run, call.heads_first);
 }
 
 void run_functional(StableIValue* stack, std::uint64_t, std::uint64_t) {
   const Separate call(stack);
-  with_python_errors([&] {
+  const auto run = [&] {
     const Plan& plan = call.parameters.plan();
-    Tensor q_out = empty_like(call.q), k_out = empty_like(call.k);
     Args args = call.args();
+    Tensor q_out = empty_like(call.q), k_out = empty_like(call.k);
     args.q_out = call.seen(q_out, "q_out"), args.k_out = call.seen(k_out, "k_out");
     execute(plan, args);
     stack[0] = torch::stable::detail::from(q_out.release());
     stack[1] = torch::stable::detail::from(k_out.release());
-  });
+  };
+  with_python_errors(run, call.heads_first);
 }
 
 }  // namespace

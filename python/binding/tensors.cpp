@@ -45,6 +45,19 @@ Device device_of(AtenTensorHandle handle, const char* name) {
   return Device::cuda(index);
 }
 
+AtenTensorHandle new_handle(const Tensor& tensor) {
+  AtenTensorHandle handle = nullptr;
+  succeed(aoti_torch_new_tensor_handle(tensor.get(), &handle), "new_tensor_handle");
+  return handle;
+}
+
+// A tensor that an op with a gradient has made is no leaf.
+bool is_leaf(const Tensor& tensor) {
+  StableIValue stack = torch::stable::detail::from(new_handle(tensor));
+  succeed(aoti_torch_call_dispatcher("aten::is_leaf", "", &stack), "is_leaf");
+  return torch::stable::detail::to<bool>(stack);
+}
+
 }  // namespace
 
 Tensor take(StableIValue argument) { return Tensor(torch::stable::detail::to<AtenTensorHandle>(argument)); }
@@ -53,11 +66,25 @@ Tensor take_optional(StableIValue argument) {
   return Tensor(torch::stable::detail::to<std::optional<AtenTensorHandle>>(argument).value_or(nullptr));
 }
 
+bool is_defined(const Tensor& tensor) {
+  bool defined = false;
+  succeed(aoti_torch_is_defined(tensor.get(), &defined), "is_defined");
+  return defined;
+}
+
+void announce_write(const Tensor& tensor, const char* name) {
+  if (aoti_torch_grad_mode_is_enabled() && !is_leaf(tensor))
+    throw_unsupported(text(name, ": needs a gradient, which a call in place would lose"));
+  // A copy of a tensor to itself moves nothing and passes all that torch has around a write.
+  if (aoti_torch_copy_(tensor.get(), tensor.get(), 0) != AOTI_TORCH_SUCCESS)
+    throw_unsupported(text(name,
+                           ": torch allows no write; it is a leaf that needs a gradient, or an inference tensor "
+                           "outside of inference mode"));
+}
+
 Tensor empty_like(const Tensor& tensor) {
-  AtenTensorHandle self = nullptr;
-  succeed(aoti_torch_new_tensor_handle(tensor.get(), &self), "new_tensor_handle");
   const StableIValue none = torch::stable::detail::from(std::nullopt);
-  std::array<StableIValue, 6> stack = {torch::stable::detail::from(self), none, none, none, none, none};
+  std::array<StableIValue, 6> stack = {torch::stable::detail::from(new_handle(tensor)), none, none, none, none, none};
   succeed(aoti_torch_call_dispatcher("aten::empty_like", "", stack.data()), "empty_like");
   return take(stack[0]);
 }

@@ -36,6 +36,14 @@ class Tensor {
 Tensor take(StableIValue argument);
 Tensor take_optional(StableIValue argument);
 
+/// Whether a `Tensor` argument is one: torch hands None over as an undefined tensor.
+bool is_defined(const Tensor& tensor);
+
+/// What torch's own in-place ops do besides writing: counts a new version of the tensor, so that a gradient which needs
+/// the old values is refused later, and throws, with the argument's name, for a tensor that autograd follows or that
+/// torch guards against writing.
+void announce_write(const Tensor& tensor, const char* name);
+
 /// An uninitialised tensor with the shape, dtype and dense strides of another.
 Tensor empty_like(const Tensor& tensor);
 

@@ -9,8 +9,13 @@ import torch
 
 from ._library import library
 
+_ANGLES = ("positions", "cos", "sin", "cos_sin_cache")
+
 
 def setup_context(ctx, inputs, output):
+    for name, needed in zip(_ANGLES, ctx.needs_input_grad[4:]):
+        if needed:
+            raise RuntimeError(f"{name}: needs a gradient; qk_norm_rope has one for q, k and the weights only")
     q, k, q_weight, k_weight, positions, cos, sin, cos_sin_cache, spec, heads_first = inputs
     ctx.save_for_backward(q, k, q_weight, k_weight, positions, cos, sin, cos_sin_cache)
     ctx.steps, ctx.heads_first = library.gradient(spec), heads_first

@@ -1,13 +1,15 @@
 """The torch ops, their fake kernels, and the calls that take a Spec.
 
 One kernel, three forms: `qk_norm_rope_` on a packed qkv in place, `qk_norm_rope_sep_` on q and k in place, and
-`qk_norm_rope`, which returns new tensors and is the one that has a gradient. Streams are [T, H, D] or [B, T, H, D]
-with any strides but a unit one in D; with heads_first=True they are [B, H, T, D], as transformers holds them.
+`qk_norm_rope`, which returns new tensors and is the one that has a gradient. Streams are [T, H, D] or [B, T, H, D];
+the stride of D is 1, the others are free as long as they and the base keep the spec's `alignment` (16 bytes unless
+qk_norm_rope_spec(alignment=...) lowers it). With heads_first=True they are [B, H, T, D], as transformers holds them.
 `tensors` are q_weight, k_weight [D], and what the spec's angles need: positions [T] or [B, T], cos and sin rows
 [T, width] or [B, T, width], or a cos_sin_cache [P, rotary_dim] with positions.
 """
 
 import torch
+from torch.autograd import forward_ad
 
 from . import gradient
 from .spec import Spec
@@ -24,23 +26,34 @@ def _refuse_grad(name, *tensors):
         raise RuntimeError(f"{name} works in place and has no gradient; call qk_norm_rope, or do this under no_grad")
 
 
+def _refuse_tangents(*tensors):
+    if forward_ad._current_level < 0:  # outside of forward mode, without a look at the tensors
+        return
+    if any(t is not None and forward_ad.unpack_dual(t).tangent is not None for t in tensors):
+        raise RuntimeError("qk_norm_rope has no forward-mode gradient; a tensor of the call carries a tangent")
+
+
 def qk_norm_rope_(qkv, spec, **tensors):
     """In place on a packed qkv [T, N] or [B, T, N]: q heads first, then k heads; the rest of N is left alone."""
     parameters = _parameters(spec, **tensors)
-    _refuse_grad("qk_norm_rope_", qkv, *parameters[:2])
+    _refuse_grad("qk_norm_rope_", qkv, *parameters[:-1])
+    _refuse_tangents(qkv, *parameters[:-1])
     torch.ops.ropeline.qk_norm_rope_.default(qkv, *parameters)
 
 
 def qk_norm_rope_sep_(q, k, spec, *, heads_first=False, **tensors):
     """In place on q and k."""
     parameters = _parameters(spec, **tensors)
-    _refuse_grad("qk_norm_rope_sep_", q, k, *parameters[:2])
+    _refuse_grad("qk_norm_rope_sep_", q, k, *parameters[:-1])
+    _refuse_tangents(q, k, *parameters[:-1])
     torch.ops.ropeline.qk_norm_rope_sep_.default(q, k, *parameters, heads_first)
 
 
 def qk_norm_rope(q, k, spec, *, heads_first=False, **tensors):
     """Returns new q and k, with the strides of the given ones where those are dense."""
-    return torch.ops.ropeline.qk_norm_rope.default(q, k, *_parameters(spec, **tensors), heads_first)
+    parameters = _parameters(spec, **tensors)
+    _refuse_tangents(q, k, *parameters[:-1])
+    return torch.ops.ropeline.qk_norm_rope.default(q, k, *parameters, heads_first)
 
 
 def _fake_output(q, k):

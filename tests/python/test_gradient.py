@@ -119,3 +119,66 @@ def test_the_forms_in_place_refuse_to_lose_a_gradient(call, form):
             ropeline.qk_norm_rope_sep_(call.q, call.k, call.spec, **call.tensors)
     with torch.no_grad():
         ropeline.qk_norm_rope_sep_(call.q, call.k, call.spec, **call.tensors)
+
+
+@pytest.mark.parametrize("form", ["packed", "separate"])
+def test_a_write_in_place_counts_as_torchs_own_do(call, form):
+    """exp keeps its result for its gradient: with that overwritten, the gradient would be wrong."""
+    x = torch.randn(2, 5, 6, 64, requires_grad=True)
+    y = x.to(torch.bfloat16).exp()
+    with torch.no_grad():
+        if form == "packed":
+            ropeline.qk_norm_rope_(y.flatten(-2), call.spec, **call.tensors)
+        else:
+            ropeline.qk_norm_rope_sep_(y[:, :, :4], y[:, :, 4:], call.spec, **call.tensors)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["leaf", "made"])
+@pytest.mark.parametrize("form", ["packed", "separate"])
+def test_the_raw_ops_refuse_to_lose_a_gradient(call, form, made):
+    qkv = torch.cat((call.q.flatten(-2), call.k.flatten(-2)), -1)
+    op, x, *k = {
+        "packed": (torch.ops.ropeline.qk_norm_rope_.default, qkv),
+        "separate": (torch.ops.ropeline.qk_norm_rope_sep_.default, call.q, call.k),
+    }[form]
+    before = x.clone()
+    x = x.requires_grad_() * 1 if made else x.requires_grad_()
+    with pytest.raises(RuntimeError, match="needs a gradient, which" if made else "is a leaf that needs a gradient"):
+        op(x, *k, *call.parameters())
+    assert torch.equal(x, before)
+
+
+def test_an_inference_tensor_is_written_in_inference_mode_only(call):
+    with torch.inference_mode():
+        q = call.q.clone()
+        ropeline.qk_norm_rope_sep_(q, call.k, call.spec, **call.tensors)
+    with pytest.raises(RuntimeError, match="an inference tensor outside of inference mode"):
+        ropeline.qk_norm_rope_sep_(q, call.k, call.spec, **call.tensors)
+
+
+@pytest.mark.parametrize("name", ["cos", "sin"])
+def test_angles_that_need_a_gradient_are_refused(call, name):
+    call.tensors[name].requires_grad_()
+    with pytest.raises(RuntimeError, match=f"^{name}: needs a gradient; qk_norm_rope has one for q, k and the weights"):
+        ropeline.qk_norm_rope(call.q, call.k, call.spec, **call.tensors)
+    with pytest.raises(RuntimeError, match="works in place and has no gradient"):
+        ropeline.qk_norm_rope_sep_(call.q, call.k, call.spec, **call.tensors)
+    with torch.no_grad():
+        ropeline.qk_norm_rope(call.q, call.k, call.spec, **call.tensors)
+
+
+@pytest.mark.parametrize("op", [ropeline.qk_norm_rope, ropeline.qk_norm_rope_sep_], ids=["functional", "separate"])
+@pytest.mark.parametrize("name", ["q", "q_weight", "cos"])
+def test_a_tangent_is_refused(call, op, name):
+    arguments = {"q": call.q, "k": call.k, "spec": call.spec, **call.tensors}
+
+    def run(x):
+        return op(**{**arguments, name: x})
+
+    x = arguments[name]
+    with pytest.raises(RuntimeError, match="no forward-mode gradient; a tensor of the call carries a tangent"):
+        torch.func.jvp(run, (x,), (torch.ones_like(x),))
+    with torch.autograd.forward_ad.dual_level():
+        run(x)

@@ -1,5 +1,7 @@
 """The three forms of the op: equal to each other and to the scalar reference, with errors that say what is wrong."""
 
+import json
+
 import pytest
 import torch
 
@@ -178,6 +180,30 @@ def test_a_call_without_positions_says_so(call):
     spec = ropeline.qk_norm_rope_spec(4, 2, 64, rope=ropeline.rope(ropeline.frequencies(1e4, 64)))
     with pytest.raises(ValueError, match="^positions: missing, the angles are made from them$"):
         ropeline.qk_norm_rope(call.q, call.k, spec)
+
+
+def test_with_heads_first_an_error_says_which_order_it_shows(call):
+    q, k = call.q.transpose(1, 2), call.k.transpose(1, 2)
+    for op in (ropeline.qk_norm_rope_sep_, ropeline.qk_norm_rope):
+        with pytest.raises(ValueError) as caught:
+            op(q[:, :3], k, call.spec, heads_first=True, **call.tensors)
+        assert str(caught.value) == (
+            "q: 3 heads in shape [2, 5, 3, 64], the spec has 4 (heads_first: this is said of [B, T, H, D])"
+        )
+
+
+def test_a_missing_stream_is_named(call):
+    for op in (ropeline.qk_norm_rope_sep_, ropeline.qk_norm_rope):
+        with pytest.raises(ValueError, match="^k: missing; one stream alone goes packed, through qk_norm_rope_$"):
+            op(call.q, None, call.spec, **call.tensors)
+
+
+def test_one_stream_alone_goes_packed(call):
+    q, _ = ropeline.qk_norm_rope(call.q, call.k, call.spec, **call.tensors)
+    alone = json.loads(call.spec.json)
+    del alone["k"], call.tensors["k_weight"]
+    ropeline.qk_norm_rope_(call.q.flatten(-2), ropeline.Spec.from_json(alone), **call.tensors)
+    assert torch.equal(call.q, q)
 
 
 def test_overlapping_q_and_k_are_refused(call):
