@@ -1,6 +1,7 @@
 // The printed form of a spec: JSON with the defaults left out.
 
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -102,8 +103,8 @@ requires(std::is_same_v<T, int> || std::is_same_v<T, std::uint8_t>) void read(co
 template <class T>
 requires std::is_floating_point_v<T>
 void read(const Json& json, const std::string& path, T& x) {
-  if (!json.is_number()) wrong(path, json, "a number");
-  x = json.get<T>();
+  x = json.is_number() ? json.get<T>() : std::numeric_limits<T>::infinity();
+  if (!std::isfinite(x)) wrong(path, json, std::is_same_v<T, float> ? "a finite fp32 number" : "a finite number");
 }
 
 template <class Enum>

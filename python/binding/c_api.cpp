@@ -65,10 +65,13 @@ AngleMode angle_mode(std::string_view name) {
   return name == "exact" ? AngleMode::exact : AngleMode::fp32_product;
 }
 
-// A spec is the one thing with a parser; its frequencies are read as part of one.
-Frequencies frequencies_of(const std::string& json) {
+// A spec is the one thing with a parser; its frequencies are read as part of one, and errors name them alone.
+Frequencies frequencies_of(const std::string& json) try {
   const Spec spec = Spec::from_json(R"({"q":{"steps":[{"rope":{"angles":{"frequencies":)" + json + "}}}]}}");
   return std::get<Frequencies>(spec.q.rope()->angles);
+} catch (const Error& error) {
+  const std::string_view sentence = error.what(), outer = "q.steps[0].rope.angles.";
+  throw Error(error.kind(), std::string(sentence.substr(sentence.starts_with(outer) ? outer.size() : 0)));
 }
 
 void fill_table(const CosSinTable& table, float* cos, float* sin, std::int64_t capacity) {

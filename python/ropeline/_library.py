@@ -2,13 +2,46 @@
 
 import ctypes
 import json
+import operator
 import pathlib
 
 import torch
 
 _PATH = pathlib.Path(__file__).with_name("libropeline_torch.so")
-_TEXT = ctypes.POINTER(ctypes.c_char_p)
 _INVALID_ARGUMENT = 1
+
+_STRING, _INT, _INT64, _DATA = ctypes.c_char_p, ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
+_TEXT = ctypes.POINTER(ctypes.c_char_p)
+_ARGUMENTS = {
+    "ropeline_error": [],
+    "ropeline_version": [],
+    "ropeline_spec_parse": [_STRING, _TEXT],
+    "ropeline_spec_register": [_STRING, ctypes.POINTER(_INT64)],
+    "ropeline_spec_of": [_INT64, _TEXT],
+    "ropeline_spec_supports": [_STRING, _TEXT],
+    "ropeline_spec_gradient": [_INT64, _TEXT],
+    "ropeline_families": [_TEXT],
+    "ropeline_describe": [_STRING, _STRING, _TEXT],
+    "ropeline_layer": [_STRING, _INT, _STRING, _TEXT],
+    "ropeline_cos_sin_table": [_STRING, _DATA, _INT64, _STRING, _DATA, _DATA, _INT64],
+    "ropeline_cpu_targets": [_TEXT],
+    "ropeline_threads": [],
+    "ropeline_set_threads": [_INT],
+    "ropeline_default_threads": [_INT],
+}
+
+
+def _integer(name, value, type=_INT):
+    """The value as an integer that the C type holds; ctypes would keep the low bits of any other."""
+    number, bits = operator.index(value), 8 * ctypes.sizeof(type)
+    if not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
+        raise ValueError(f"{name}: {number} is not a {bits}-bit integer")
+    return number
+
+
+def to_json(value):
+    """JSON text. It has no number for nan and infinity: they go as strings, and C++ refuses them by field."""
+    return json.dumps(json.loads(json.dumps(value), parse_constant=str))
 
 
 class Library:
@@ -17,6 +50,8 @@ class Library:
     def __init__(self, path):
         # RTLD_LOCAL: two of them can be loaded side by side. torch is imported above, so its symbols are there.
         self._c = ctypes.CDLL(str(path))
+        for name, types in _ARGUMENTS.items():
+            getattr(self._c, name).argtypes = types
         self._c.ropeline_error.restype = self._c.ropeline_version.restype = ctypes.c_char_p
 
     def _check(self, status):
@@ -41,13 +76,13 @@ class Library:
         return number.value
 
     def spec_of(self, number):
-        return self._text("ropeline_spec_of", ctypes.c_int64(number))
+        return self._text("ropeline_spec_of", _integer("spec", number, _INT64))
 
     def why_unsupported(self, text):
         return self._text("ropeline_spec_supports", text.encode())
 
     def gradient(self, number):
-        return json.loads(self._text("ropeline_spec_gradient", ctypes.c_int64(number)))
+        return json.loads(self._text("ropeline_spec_gradient", _integer("spec", number, _INT64)))
 
     def families(self):
         return json.loads(self._text("ropeline_families"))
@@ -56,13 +91,12 @@ class Library:
         return json.loads(self._text("ropeline_describe", config.encode(), dtype.encode()))
 
     def layer(self, config, index, dtype):
-        return self._text("ropeline_layer", config.encode(), index, dtype.encode())
+        return self._text("ropeline_layer", config.encode(), _integer("layer", index), dtype.encode())
 
     def cos_sin_table(self, frequencies, positions, mode, cos, sin):
-        addresses = [ctypes.c_void_p(tensor.data_ptr()) for tensor in (positions, cos, sin)]
-        count, capacity = ctypes.c_int64(positions.numel()), ctypes.c_int64(min(cos.numel(), sin.numel()))
-        text, mode = json.dumps(frequencies).encode(), mode.encode()
-        self._check(self._c.ropeline_cos_sin_table(text, addresses[0], count, mode, *addresses[1:], capacity))
+        rows = positions.data_ptr(), positions.numel()
+        out = cos.data_ptr(), sin.data_ptr(), min(cos.numel(), sin.numel())
+        self._check(self._c.ropeline_cos_sin_table(to_json(frequencies).encode(), *rows, mode.encode(), *out))
 
     def cpu_targets(self):
         return json.loads(self._text("ropeline_cpu_targets"))
@@ -71,10 +105,10 @@ class Library:
         return self._c.ropeline_threads()
 
     def set_threads(self, count):
-        self._check(self._c.ropeline_set_threads(count))
+        self._check(self._c.ropeline_set_threads(_integer("threads", count)))
 
     def default_threads(self, count):
-        self._check(self._c.ropeline_default_threads(count))
+        self._check(self._c.ropeline_default_threads(_integer("threads", count)))
 
 
 library = Library(_PATH)

@@ -4,13 +4,12 @@ A spec is JSON text. The functions below write the usual pieces of it as dicts; 
 defaults of spec.h, and a field that C++ does not know is refused by name.
 """
 
-import json
-
 import torch
 
-from ._library import library
+from ._library import library, to_json
 
 _DTYPE_NAMES = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 class Spec:
@@ -24,7 +23,7 @@ class Spec:
     @classmethod
     def from_json(cls, text):
         """From JSON text or from a dict of the same shape."""
-        return cls(text if isinstance(text, str) else json.dumps(text))
+        return cls(text if isinstance(text, str) else to_json(text))
 
     @property
     def id(self):
@@ -75,7 +74,10 @@ def rope(angles, *, style="neox", rounding="end", table="fp32"):
 
 
 def rows(rotary_dim, layout="dup"):
-    """Angles from cos and sin rows for each token. layout: "half", "dup" (what transformers hands over), "repeat"."""
+    """Angles from cos and sin rows for each token. layout: "half", "dup" (what transformers hands over), "repeat".
+
+    Rows are fp32 unless the spec says otherwise: table="bf16" for those of a bf16 model (qk_norm_rope_spec).
+    """
     return {"rows": {"rotary_dim": rotary_dim, "layout": layout}}
 
 
@@ -108,8 +110,14 @@ def qk_norm_rope_spec(q, k, head_dim, *, norm=None, rope=None, dtype=torch.bfloa
 def cos_sin_table(angles, positions, *, mode="exact"):
     """cos and sin, fp32 [P, rotary_dim/2], of integer positions for `frequencies(...)`. mode "exact" is right at
     every position; "fp32_product" is what transformers computes."""
+    if "frequencies" not in angles:
+        raise ValueError(f"angles: {angles} must be made by frequencies(...); others have a table already")
+    positions = torch.as_tensor(positions)
+    if positions.dim() != 1 or (len(positions) and positions.dtype not in _INTEGERS):
+        raise ValueError(f"positions: {positions.dtype} of shape {list(positions.shape)} must be integers [P]")
     inner = angles["frequencies"]
-    positions = torch.as_tensor(positions, dtype=torch.int64).contiguous()
-    cos, sin = (torch.empty(positions.numel(), inner["rotary_dim"] // 2) for _ in range(2))
-    library.cos_sin_table(inner, positions, mode, cos, sin)
+    width = inner.get("rotary_dim")
+    pairs = max(width // 2, 0) if isinstance(width, int) else 0  # C++ says what is wrong with another
+    cos, sin = (torch.empty(len(positions), pairs) for _ in range(2))
+    library.cos_sin_table(inner, positions.to("cpu", torch.int64).contiguous(), mode, cos, sin)
     return cos, sin

@@ -87,7 +87,21 @@ def test_bad_thread_counts_are_value_errors():
     for count in (0, -1, 1025):
         with pytest.raises(ValueError, match=f"{count}"):
             ropeline.set_threads(count)
+    for count in (2**32 + 1, -(2**64) + 1):
+        with pytest.raises(ValueError, match=f"^threads: {count} is not a 32-bit integer$"):
+            ropeline.set_threads(count)
+    for count in ("2", 2.0):
+        with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+            ropeline.set_threads(count)
     assert ropeline.threads() == before
+
+
+def test_every_c_function_has_its_argument_types():
+    from ropeline._library import _ARGUMENTS, library
+
+    assert set(_ARGUMENTS) == set(symbols("--defined-only"))
+    with pytest.raises(ValueError, match=f"^spec: {2**64} is not a 64-bit integer$"):
+        library.spec_of(2**64)
 
 
 @pytest.mark.slow

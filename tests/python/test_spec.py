@@ -48,6 +48,16 @@ def test_the_id_is_the_same_in_another_process():
         ("{", "spec: not JSON: {"),
         ('{"head_dims": 128}', "head_dims: unknown field; known are head_dim, q, k, v, activation, weight, table,"),
         ('{"head_dim": "128"}', 'head_dim: "128" is not a 32-bit integer'),
+        ({"q": {"steps": [{"norm": {"eps": float("nan")}}]}}, 'q.steps[0].norm.eps: "NaN" is not a finite fp32 number'),
+        ({"q": {"steps": [{"norm": {"eps": 1e39}}]}}, "q.steps[0].norm.eps: 1e+39 is not a finite fp32 number"),
+        (
+            {"k": {"steps": [{"rope": ropeline.rope(ropeline.frequencies(float("inf"), 64))}]}},
+            'k.steps[0].rope.angles.frequencies.base: "Infinity" is not a finite number',
+        ),
+        (
+            {"k": {"steps": [{"rope": ropeline.rope(ropeline.frequencies(inv_freq=[1, -float("inf")]))}]}},
+            'k.steps[0].rope.angles.frequencies.values[1]: "-Infinity" is not a finite fp32 number',
+        ),
         ('{"q": {"steps": [{"nrm": {}}]}}', 'q.steps[0]: {"nrm":{}} is not an object with one of norm, rope, scale'),
     ],
 )
@@ -123,3 +133,25 @@ def test_errors_of_the_table_name_the_field():
         ropeline.cos_sin_table(ropeline.frequencies(1e4, 64), [1], mode="fast")
     with pytest.raises(ValueError, match="position"):
         ropeline.cos_sin_table(ropeline.frequencies(1e4, 64), [2**31])
+
+
+@pytest.mark.parametrize(
+    "angles, positions, message",
+    [
+        ((1e4, 64), [0.5], "positions: torch.float32 of shape [1] must be integers [P]"),
+        ((1e4, 64), [[0, 1]], "positions: torch.int64 of shape [1, 2] must be integers [P]"),
+        ((1e4, -2), [0], "rotary_dim -2 must be even and at least 0"),
+        ((1e4, "64"), [0], 'frequencies.rotary_dim: "64" is not a 32-bit integer'),
+        ((float("nan"), 64), [0], 'frequencies.base: "NaN" is not a finite number'),
+        (
+            ropeline.rows(64),
+            [0],
+            "angles: {'rows': {'rotary_dim': 64, 'layout': 'dup'}} must be made by frequencies(...); "
+            "others have a table already",
+        ),
+    ],
+)
+def test_a_table_of_something_else_is_a_value_error(angles, positions, message):
+    with pytest.raises(ValueError) as caught:
+        ropeline.cos_sin_table(angles if isinstance(angles, dict) else ropeline.frequencies(*angles), positions)
+    assert str(caught.value) == message
