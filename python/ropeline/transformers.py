@@ -14,6 +14,8 @@ import warnings
 from typing import NamedTuple
 
 import torch
+from torch.autograd import forward_ad
+from torch.nn.modules.module import _has_any_global_hook
 
 from . import selfcheck
 from ._library import library
@@ -114,8 +116,8 @@ def _dtype(module, names):
     if weight.device.type != "cpu":
         raise _LeftAlone(f"its weights are on {weight.device}, the op runs on the CPU")
     for norm in (getattr(module, names.q_norm), getattr(module, names.k_norm)):
-        if norm._forward_hooks or norm._forward_pre_hooks:
-            raise _LeftAlone("a norm has forward hooks, which the op would pass by")
+        if _has_hooks(norm):
+            raise _LeftAlone("a norm has hooks, which the op would pass by")
     dtype_name(weight.dtype)
     return weight.dtype
 
@@ -137,14 +139,17 @@ class Fused:
 
     def _ropeline_rope(self, q, k, cos, sin):
         """Both norms and the rotation of q and k [B, H, T, D]."""
-        q_weight, k_weight = (self._modules[name].weight for name in self._ropeline_names[:2])
+        q_norm, k_norm = (self._modules[name] for name in self._ropeline_names[:2])
+        if _has_hooks(q_norm) or _has_hooks(k_norm) or forward_ad._current_level >= 0:
+            return self._ropeline_eager(q, k, cos, sin)
+        q_weight, k_weight = q_norm.weight, k_norm.weight
         spec = self._ropeline.get(q.dtype)
         same = q.dtype == k.dtype == q_weight.dtype == k_weight.dtype == cos.dtype
         if spec is None or not same or not q.is_cpu:
             self._ropeline_warn(q)
             return self._ropeline_eager(q, k, cos, sin)
         parameters = (q_weight, k_weight, None, cos, sin, None, spec, True)
-        if torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, q_weight, k_weight)):
+        if torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, q_weight, k_weight, cos, sin)):
             return qk_norm_rope(q, k, *parameters)
         if not (_is_fresh(self, "q_proj") and _is_fresh(self, "k_proj")):
             return qk_norm_rope(q, k, *parameters)
@@ -157,7 +162,7 @@ class Fused:
             warnings.warn(message, stacklevel=3)
 
     def _ropeline_eager(self, q, k, cos, sin):
-        """The layer's own modules, for what the op does not take: autocast, mixed dtypes, another device."""
+        """The layer's own modules, for what the op does not take: hooks, forward mode, autocast, another device."""
         q_norm, k_norm = (self._modules[name] for name in self._ropeline_names[:2])
         return self._ropeline_function(q_norm(q), k_norm(k), cos, sin)
 
@@ -169,6 +174,12 @@ class Fused:
 # The ops that switched layers call. Tests put others here: counting ones, wrong ones, the scalar reference.
 qk_norm_rope = torch.ops.ropeline.qk_norm_rope.default
 qk_norm_rope_sep_ = torch.ops.ropeline.qk_norm_rope_sep_.default
+
+
+def _has_hooks(norm):
+    """Whether a call of the norm does more than its forward. Hooks on all modules count."""
+    own = norm._forward_hooks or norm._forward_pre_hooks or norm._backward_hooks or norm._backward_pre_hooks
+    return bool(own) or _has_any_global_hook()
 
 
 def _is_fresh(module, name):

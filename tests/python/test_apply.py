@@ -146,6 +146,33 @@ def test_an_output_that_a_hook_holds_is_not_overwritten(model, hooked):
     assert all(torch.equal(now, then) for now, then in held)
 
 
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_a_hook_put_on_a_norm_later_is_called(model, everywhere):
+    switched.apply(model)
+    norm, seen = attention(model).q_norm, []
+    register = torch.nn.modules.module.register_module_forward_hook if everywhere else norm.register_forward_hook
+    handle = register(lambda module, *_: seen.append(module))
+    try:
+        with ops_counted() as count:
+            logits(model)
+    finally:
+        handle.remove()
+    assert norm in seen and count.in_place == (0 if everywhere else LAYERS - 1)
+
+
+def test_forward_mode_runs_on_the_models_own_code():
+    model = build("qwen3", attention="eager")
+    embedded = model.model.embed_tokens(prompt()).detach()
+
+    def tangent():
+        run = lambda x: model(inputs_embeds=x, use_cache=False).logits  # noqa: E731
+        return torch.func.jvp(run, (embedded,), (torch.ones_like(embedded),))[1]
+
+    expected = tangent()
+    switched.apply(model)
+    assert torch.equal(tangent(), expected)
+
+
 def test_under_autocast_the_layers_own_code_runs_with_one_warning(model):
     def run():
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -196,7 +223,7 @@ def test_one_odd_layer_does_not_keep_the_others(model):
     attention(model).q_norm.register_forward_hook(lambda *_: None)
     report = switched.apply(model)
     assert [layer.switched for layer in report] == [False, True, True]
-    assert report[0].reason == "a norm has forward hooks, which the op would pass by"
+    assert report[0].reason == "a norm has hooks, which the op would pass by"
 
 
 def test_weights_elsewhere(model):
