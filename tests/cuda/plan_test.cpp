@@ -58,6 +58,11 @@ class CudaPlan : public testing::Test {
     return argument;
   }
 
+  /// Of a kernel of the library that was loaded last: the fake driver numbers them as they are asked for.
+  void* handle_of(int index, std::size_t kernels) const {
+    return reinterpret_cast<void*>(0x1000 + fake.symbols.size() - kernels + 1 + static_cast<std::size_t>(index));
+  }
+
   int count(const std::string& call) const { return static_cast<int>(std::ranges::count(fake.calls, call)); }
 
   cuda::FakeDriver& fake = cuda::fake_driver();
@@ -90,6 +95,7 @@ TEST_F(CudaPlan, RunLaunchesTheVariantOfTheRule) {
     const op::Launch right = op::launch(spec, variants, op::merged(op::params(spec, args)), {}, 132);
     EXPECT_TRUE(std::ranges::equal(got.grid, right.grid)) << tokens;
     EXPECT_TRUE(std::ranges::equal(got.block, right.block)) << tokens;
+    EXPECT_EQ(got.function, handle_of(right.variant, variants.size())) << tokens;
     EXPECT_EQ(got.stream, &fake);
     EXPECT_EQ(got.shared_bytes, 0u);
     EXPECT_TRUE(got.attribute_ids.empty());
