@@ -30,7 +30,6 @@ def describe():
         "cpu": re.sub(r"\s+", " ", cpu_name()),
         "cores": len(os.sched_getaffinity(0)),
         "load_before": round(os.getloadavg()[0], 2),
-        "kernel": platform.release(),
         "python": platform.python_version(),
         "commit": _git("rev-parse", "--short=12", "HEAD") + ("+changes" if _git("status", "--porcelain") else ""),
         "date": datetime.date.today().isoformat(),

@@ -6,6 +6,7 @@
 
 #include "ropeline/device.h"
 #include "ropeline/dtype.h"
+#include "ropeline/export.h"
 
 namespace ropeline {
 
@@ -13,7 +14,7 @@ namespace ropeline {
 /// A default-made view is absent (`!view`), which is how an optional argument is left out.
 /// A view with zero elements may have null data; any other view with null data is refused when a plan runs, and so is a
 /// base that is not a multiple of the element's size.
-struct TensorView {
+struct ROPELINE_API TensorView {
   static constexpr int max_rank = 4;
   static constexpr int absent = -1;
 
@@ -26,22 +27,12 @@ struct TensorView {
 
   TensorView() = default;
 
-  /// A dense, row-major view.
-  TensorView(const void* data, DType dtype, std::initializer_list<std::int64_t> shape, Device device = {})
-      : data(const_cast<void*>(data)), dtype(dtype), device(device), rank(static_cast<int>(shape.size())) {
-    int i = 0;
-    for (std::int64_t n : shape) this->shape[i++] = n;
-    std::int64_t stride = 1;
-    for (i = rank - 1; i >= 0; --i) strides[i] = stride, stride *= this->shape[i];
-  }
+  /// A dense, row-major view. Throws Error{invalid_argument} for a rank above 4.
+  TensorView(const void* data, DType dtype, std::initializer_list<std::int64_t> shape, Device device = {});
 
-  /// A strided view; strides count elements.
+  /// A strided view; strides count elements, one for each dimension. Throws Error{invalid_argument} for another number.
   TensorView(const void* data, DType dtype, std::initializer_list<std::int64_t> shape,
-             std::initializer_list<std::int64_t> strides, Device device = {})
-      : TensorView(data, dtype, shape, device) {
-    int i = 0;
-    for (std::int64_t n : strides) this->strides[i++] = n;
-  }
+             std::initializer_list<std::int64_t> strides, Device device = {});
 
   explicit operator bool() const noexcept { return rank != absent; }
 

@@ -52,12 +52,16 @@ class LoweredProgram final : public DeviceProgram<QkNormRopeParams> {
   TokenLoop loop_;
 };
 
+CpuTarget target_of_environment(const std::string& name) try { return cpu_target(name); } catch (const Error& error) {
+  throw_invalid(text("ROPELINE_CPU_TARGET: ", error.what()));
+}
+
 }  // namespace
 
 CpuTarget resolve(CpuTarget target) {
   if (target == CpuTarget::best) {
     const auto name = env::cpu_target();
-    target = name ? cpu_target(*name) : cpu_targets().front();
+    target = name ? target_of_environment(*name) : cpu_targets().front();
     if (target == CpuTarget::best) return cpu_targets().front();
   }
   if (!is_available(target)) throw_unsupported(text("device: this machine does not run cpu:", name_of(target)));

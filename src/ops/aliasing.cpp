@@ -45,8 +45,14 @@ bool disjoint_modulo(const TensorView& a, const TensorView& b, int dim) {
 
 }  // namespace
 
+bool same_strides(const TensorView& a, const TensorView& b) {
+  for (int i = 0; i < a.rank; ++i)
+    if (a.shape[i] > 1 && a.strides[i] != b.strides[i]) return false;
+  return true;
+}
+
 bool same_place(const TensorView& a, const TensorView& b) {
-  return a.data == b.data && a.rank == b.rank && a.shape == b.shape && a.strides == b.strides && a.dtype == b.dtype;
+  return a.data == b.data && a.rank == b.rank && a.shape == b.shape && a.dtype == b.dtype && same_strides(a, b);
 }
 
 bool may_overlap(const TensorView& a, const TensorView& b) {

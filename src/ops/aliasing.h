@@ -4,6 +4,9 @@
 
 namespace ropeline::ops {
 
+/// Whether views of one shape step alike. The stride of a dimension of size 1 is never taken, and does not count.
+bool same_strides(const TensorView& a, const TensorView& b);
+
 /// Same base, shape and strides: the output that is its own input.
 bool same_place(const TensorView& a, const TensorView& b);
 

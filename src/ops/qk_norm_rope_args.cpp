@@ -1,5 +1,6 @@
 // What a call must bring. Nothing has been written when one of these throws.
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -57,12 +58,29 @@ std::ostream& operator<<(std::ostream& out, PerToken right) {
   return out;
 }
 
+// Whether every element has an address: no size is negative, and neither counts nor distances overflow.
+bool is_addressable(const TensorView& view) {
+  constexpr std::int64_t farthest = std::int64_t{1} << 60;  // bytes
+  std::int64_t elements = 1;
+  for (int i = 0; i < view.rank; ++i) {
+    std::int64_t distance = 0;
+    if (view.shape[i] < 0 || __builtin_mul_overflow(elements, view.shape[i], &elements) ||
+        __builtin_mul_overflow(view.strides[i], std::max<std::int64_t>(view.shape[i] - 1, 0), &distance) ||
+        __builtin_mul_overflow(distance, static_cast<std::int64_t>(size_of(view.dtype)), &distance) ||
+        std::abs(distance) > farthest)
+      return false;
+  }
+  return elements <= farthest;
+}
+
 bool same_device(Device a, Device b) { return a.kind == b.kind && a.index == b.index; }
 
 void check_memory(const Call& call, const char* name, const TensorView& view, DType dtype) {
   require(view.dtype == dtype, name, ": dtype ", name_of(view.dtype), " differs from the spec's ", name_of(dtype));
   require(same_device(view.device, call.device), name, ": is on ", On{view.device}, ", the plan runs on ",
           On{call.device});
+  require(is_addressable(view), name, ": shape ", Shape{view}, " with strides ", Strides{view},
+          " is no place in memory");
   require(view.data || view.elements() == 0, name, ": null data for shape ", Shape{view});
   const auto address = reinterpret_cast<std::uintptr_t>(view.data);
   require((address & (size_of(dtype) - 1)) == 0, name, ": base is aligned to ", address & -address,
@@ -203,7 +221,7 @@ void check_angles(const Call& call, const Args& args) {
   check_rows(call, "sin", args.sin, *rows);
   require(args.cos.rank == args.sin.rank && args.cos.shape == args.sin.shape, "sin: shape ", Shape{args.sin},
           " must equal that of cos, ", Shape{args.cos});
-  require(args.cos.strides == args.sin.strides, "sin: strides ", Strides{args.sin}, " must equal those of cos, ",
+  require(same_strides(args.cos, args.sin), "sin: strides ", Strides{args.sin}, " must equal those of cos, ",
           Strides{args.cos});
 }
 

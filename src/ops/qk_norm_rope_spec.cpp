@@ -11,6 +11,8 @@
 namespace ropeline::ops::qk_norm_rope {
 namespace {
 
+constexpr int kMostHeads = 65536;  // beyond any model, and sums of heads stay far from overflow
+
 struct NamedStream {
   const char* name;
   const StreamSpec& spec;
@@ -131,7 +133,8 @@ void check(const Spec& spec) {
   require(a == 1 || a == 2 || a == 4 || a == 8 || a == 16, "alignment: ", a, " must be 1, 2, 4, 8 or 16");
   require(spec.q.heads || spec.k.heads || spec.v.heads, "spec: no stream has heads; give q, k or v at least one");
   for (const auto& [name, stream] : streams(spec)) {
-    require(stream.heads >= 0, name, ".heads: ", stream.heads, " must be at least 0");
+    require(stream.heads >= 0 && stream.heads <= kMostHeads, name, ".heads: ", stream.heads, " is not from 0 to ",
+            kMostHeads);
     check_steps(text(name, "."), stream, spec.head_dim);
   }
 }

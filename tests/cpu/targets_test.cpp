@@ -73,5 +73,15 @@ TEST(RandomCalls, AreMostlySupported) {
 INSTANTIATE_TEST_SUITE_P(, Targets, testing::ValuesIn(cpu_targets()),
                          [](const auto& info) { return std::string(name_of(info.param)); });
 
+TEST(TargetOfTheEnvironment, IsNamedWithItsVariableWhenItIsNone) {
+  setenv("ROPELINE_CPU_TARGET", "avx1024", 1);
+  const auto [plan, reason] =
+      try_prepare(qk_norm_rope({.q = 1, .k = 1, .head_dim = 64}, RmsNorm{}, Rope::neox(Frequencies::theta(1e4, 64))),
+                  Device::cpu());
+  unsetenv("ROPELINE_CPU_TARGET");
+  EXPECT_FALSE(plan);
+  EXPECT_EQ(reason.rfind("ROPELINE_CPU_TARGET: cpu target: \"avx1024\" is none of best", 0), 0u) << reason;
+}
+
 }  // namespace
 }  // namespace ropeline::cpu

@@ -29,6 +29,13 @@ TEST(Aliasing, PackedSlicesAreApart) {
   EXPECT_FALSE(may_overlap(b.slice(0, 4, 8), b.slice(6, 2, 8)));
 }
 
+TEST(Aliasing, TheStrideOfASizeOfOneDoesNotCount) {
+  Buffer b;
+  const TensorView one = b.at(0, {1, 2, kDim}, {64, kDim, 1});
+  EXPECT_TRUE(same_place(one, b.at(0, {1, 2, kDim}, {128, kDim, 1})));
+  EXPECT_FALSE(same_place(one, b.at(0, {1, 2, kDim}, {64, 2 * kDim, 1})));
+}
+
 TEST(Aliasing, PackedSlicesThatShareAHeadOverlap) {
   Buffer b;
   EXPECT_TRUE(may_overlap(b.slice(0, 4, 8), b.slice(3, 2, 8)));

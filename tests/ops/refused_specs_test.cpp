@@ -50,7 +50,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Bad{"head_dim: 8 must be a multiple of 8 from 16 to 512", [](Spec& s) { s.head_dim = 8; }},
                     Bad{"head_dim: 520 must be a multiple of 8 from 16 to 512", [](Spec& s) { s.head_dim = 520; }},
                     Bad{"head_dim: 100 must be a multiple of 8 from 16 to 512", [](Spec& s) { s.head_dim = 100; }},
-                    Bad{"q.heads: -1 must be at least 0", [](Spec& s) { s.q.heads = -1; }},
+                    Bad{"q.heads: -1 is not from 0 to 65536", [](Spec& s) { s.q.heads = -1; }},
+                    Bad{"k.heads: 65537 is not from 0 to 65536", [](Spec& s) { s.k.heads = 65537; }},
                     Bad{"spec: no stream has heads; give q, k or v at least one",
                         [](Spec& s) { s.q.heads = s.k.heads = 0; }}));
 
