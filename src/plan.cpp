@@ -42,7 +42,7 @@ std::string message_of_current_exception() noexcept try { throw; } catch (const 
 }  // namespace
 
 Support supports(const Spec& spec, Device device) noexcept try {
-  const FloatMode mode;  // eps may be a number that the caller's mode takes for zero
+  const FloatMode mode;  // eps may be subnormal, and the caller's mode may flush those
   return {obstacle(spec, device)};
 } catch (...) {
   return {message_of_current_exception()};

@@ -62,7 +62,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"q: 3 heads in shape [3, 3, 64], the spec has 4", [](Args& a) { shorten(a.q, 1); }},
         Bad{"q_out: 3 heads in shape [3, 3, 64], the spec has 4", [](Args& a) { shorten(a.q_out, 1); }},
         Bad{"k: head_dim 63 in shape [3, 2, 63], the spec has 64", [](Args& a) { shorten(a.k, 2); }},
-        Bad{"k: shape [2, 2, 64] must have 1 batches and 3 tokens", [](Args& a) { shorten(a.k, 0); }},
+        Bad{"k: 2 tokens in shape [2, 2, 64], the call has 3", [](Args& a) { shorten(a.k, 0); }},
         Bad{"q: dtype fp16 differs from the spec's bf16", [](Args& a) { a.q.dtype = DType::fp16; }},
         Bad{"k_out: dtype fp32 differs from the spec's bf16", [](Args& a) { a.k_out.dtype = DType::fp32; }},
         Bad{"q: is on cuda:0, the plan runs on cpu:scalar", [](Args& a) { a.q.device = Device::cuda(); }},
@@ -73,7 +73,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"q: base is aligned to 1 bytes, elements of bf16 need 2", [](Args& a) { shift(a.q, 1); }},
         Bad{"q: stride 63 (126 bytes) of dimension 1 is not a multiple of the spec's alignment 16",
             [](Args& a) { a.q.strides[1] = 63; }},
-        Bad{"k: shape [-3, 2, 64] must have 1 batches and 3 tokens", [](Args& a) { a.k.shape[0] = -3; }},
+        Bad{"k: -3 tokens in shape [-3, 2, 64], the call has 3", [](Args& a) { a.k.shape[0] = -3; }},
         Bad{"q: shape [-3, 4, 64] with strides [256, 64, 1] is no place in memory", [](Args& a) { a.q.shape[0] = -3; }},
         Bad{"q: shape [3, 4, 64] with strides [4611686018427387904, 64, 1] is no place in memory",
             [](Args& a) { a.q.strides[0] = std::int64_t{1} << 62; }},
@@ -112,9 +112,9 @@ INSTANTIATE_TEST_SUITE_P(
                         [](Args& a) {
                           a.k = TensorView(a.k.data, DType::bf16, {3, 2, 64});
                         }},
-                    Bad{"k: shape [1, 3, 2, 64] must have 2 batches and 3 tokens", [](Args& a) { shorten(a.k, 0); }},
+                    Bad{"k: 1 batches in shape [1, 3, 2, 64], the call has 2", [](Args& a) { shorten(a.k, 0); }},
                     Bad{"positions: shape [2, 2] must be [3] or [2, 3]", [](Args& a) { shorten(a.positions, 1); }},
-                    Bad{"q_out: shape [2, 2, 4, 64] must have 2 batches and 3 tokens",
+                    Bad{"q_out: 2 tokens in shape [2, 2, 4, 64], the call has 3",
                         [](Args& a) { shorten(a.q_out, 1); }}));
 
 INSTANTIATE_TEST_SUITE_P(

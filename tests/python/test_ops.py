@@ -152,7 +152,7 @@ def bad(change):
             {"q": lambda q: q.transpose(2, 3).contiguous().transpose(2, 3)},
             "q: stride 4 of the last dimension must be 1",
         ),
-        ({"k": lambda k: k[:, :4]}, "k: shape [2, 4, 2, 64] must have 2 batches and 5 tokens"),
+        ({"k": lambda k: k[:, :4]}, "k: 4 tokens in shape [2, 4, 2, 64], the call has 5"),
         ({"q_weight": None}, "q_weight: missing, the norm of q has a weight [64]"),
         ({"k_weight": lambda w: w[:32]}, "k_weight: shape [32] must be [64]"),
         ({"k_weight": lambda w: w.float()}, "k_weight: dtype fp32 differs from the spec's bf16"),
