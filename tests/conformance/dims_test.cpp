@@ -44,6 +44,21 @@ TEST_P(Dims, EveryRotaryDimOfOneHead) {
   for (int rotary_dim = 0; rotary_dim <= 128; rotary_dim += 2) sweep(GetParam(), 128, rotary_dim);
 }
 
+// Frequencies, fused, whole rotation: what the fastest form of the CUDA kernel is for, which takes a multiple of 12
+// heads.
+TEST_P(Dims, LayersOfRealModels) {
+  const Heads layers[] = {{32, 4, 128}, {16, 8, 128}, {32, 8, 128}, {10, 2, 64}, {20, 4, 256}, {4, 1, 256}};
+  for (const Heads& heads : layers)
+    for (Style style : {Style::neox, Style::interleaved})
+      for (std::int64_t tokens : {1, 3, 41}) {
+        const Rope rope{.style = style, .angles = Frequencies::theta(1e6, heads.head_dim)};
+        Recipe recipe{.spec = qk_norm_rope(heads, RmsNorm{}, rope)};
+        recipe.tokens = tokens, recipe.layout = Layout::packed;
+        recipe.values = Values::special, recipe.positions = Positions::far;
+        ASSERT_TRUE(conforms(GetParam(), recipe));
+      }
+}
+
 TEST_P(Dims, HeadCounts) {
   for (int head_dim : {64, 72, 128, 256})
     for (int q : {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 64, 127, 128, 129, 130, 257})
