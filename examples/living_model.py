@@ -156,9 +156,11 @@ def cost(model, tokens, rounds):
     unmodified, switched = end_to_end(model, tokens, rounds)
     share = len(layers) * before / statistics.median(unmodified)
     changes = sorted(100 * (b / a - 1) for a, b in zip(unmodified, switched))
+    low, high = changes[0], changes[-1]
+    noise = ", which is within noise" if low <= 0 <= high else ""
     print(
         f"    it was {share:.1%} of a step of {statistics.median(unmodified) / 1e3:.1f} ms; the step changed by "
-        f"{statistics.median(changes):+.1f} % (from {changes[0]:+.1f} to {changes[-1]:+.1f} % over {rounds} rounds)"
+        f"{statistics.median(changes):+.1f} % (from {low:+.1f} to {high:+.1f} % over {rounds} rounds){noise}"
     )
     return before, after
 

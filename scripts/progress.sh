@@ -1,7 +1,7 @@
 # Sourced: how the scripts show what they do. One line a step with the seconds since the start, output in a log, the end
 # of the log only when the step fails.
 
-started=$(date +%s)
+export scripts_started=${scripts_started:-$(date +%s)} # a script that another one calls counts on
 logs=build/logs
 mkdir -p "$logs"
 
@@ -13,7 +13,7 @@ if command -v ccache >/dev/null; then
   export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 fi
 
-seconds() { echo $(($(date +%s) - started)); }
+seconds() { echo $(($(date +%s) - scripts_started)); }
 
 say() { printf '[%4d s] %s\n' "$(seconds)" "$*"; }
 

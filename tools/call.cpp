@@ -140,7 +140,7 @@ Call made_up_call(const Spec& spec, const CallSettings& settings) {
 Call call_from(const Spec& spec, const SafeTensors& file) {
   Call call;
   for (const Field& field : kFields)
-    if (file.contains(field.name)) call.*field.tensor = convert(file.at(field.name), file.at(field.name).dtype);
+    if (file.mentions(field.name)) call.*field.tensor = convert(file.at(field.name), file.at(field.name).dtype);
   for (const StreamField& field : kStreams)
     if ((spec.*field.spec).heads && !(call.*field.in))
       throw Error(ErrorKind::invalid_argument, fmt::format("{}: no tensor named {}, the spec has {} heads of it",

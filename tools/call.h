@@ -32,7 +32,7 @@ Call made_up_call(const Spec& spec, const CallSettings& settings);
 
 /// The tensors of a file under the names of `Args`: q, k, q_weight, positions, cos ... Only shapes that say how large
 /// the outputs are get checked here; `Plan::run` checks the rest. Throws Error{invalid_argument} when q or k is
-/// missing.
+/// missing, or when one of the tensors has a dtype or rank without a counterpart here.
 Call call_from(const Spec& spec, const SafeTensors& file);
 
 /// A call for a spec with other outputs, the same inputs.

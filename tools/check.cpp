@@ -86,13 +86,17 @@ void add(Totals& totals, const golden::Report& report) {
 
 void print(const Totals& totals) {
   const golden::Judgement& judged = totals.judgement;
-  if (!totals.refused.empty()) fmt::print("not run, and why:\n");
-  for (const std::string& line : totals.refused) fmt::print("  {}\n", line);
   fmt::print("{} values of {} model families, {} bits differ\n", grouped(totals.values), totals.families.size(),
              grouped(totals.bits_differ));
   fmt::print("against the recorded models: {} of {} bf16 values differ, by at most {} ulp; fp32 within {:.1e}\n",
              grouped(judged.bf16_differ), grouped(judged.bf16_values), judged.bf16_worst_ulp, judged.fp32_worst_error);
   for (const std::string& fault : totals.faults) fmt::print("FAULT {}\n", fault);
+}
+
+void print_refused(const Totals& totals) {
+  if (totals.refused.empty()) return;
+  fmt::print("\n{} streams not run, and why:\n", totals.refused.size());
+  for (const std::string& line : totals.refused) fmt::print("  {}\n", line);
 }
 
 struct Sum {
@@ -148,6 +152,7 @@ bool check_golden(const CheckWords& words) {
   print_absence(words);
   std::fflush(stdout);
   if (words.time) time_files(recordings, words);
+  print_refused(totals);
   return totals.faults.empty() && totals.bits_differ == 0 && totals.values > 0;
 }
 

@@ -2,7 +2,10 @@
 // a file, 3 this machine or this version cannot do it.
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <cstdio>
+#include <exception>
+#include <new>
 
 #include "ropeline/error.h"
 #include "ropeline/version.h"
@@ -14,6 +17,8 @@ namespace ropeline::tools {
 namespace {
 
 constexpr int kFailed = 1, kMistake = 2, kUnable = 3;
+constexpr std::int64_t kMostTokens = 1'000'000'000;
+constexpr int kMostSpecs = 1'000'000;
 
 void add_spec_words(CLI::App& app, SpecWords& words) {
   auto* config = app.add_option("--config", words.config, "a model's config.json; the spec is that of its layer");
@@ -40,9 +45,12 @@ void add_run(CLI::App& app, RunWords& words) {
   auto* run = app.add_subcommand("run", "Run one call and print or write its outputs");
   add_spec_words(*run, words.spec);
   run->add_option("--tensors", words.tensors,
-                  "safetensors file with q, k, q_weight, positions, cos ...; otherwise made up");
+                  "safetensors file with q, k, q_weight, positions, cos ...; otherwise made up. Without a spec in the "
+                  "call, the one that --out wrote into it");
   run->add_option("--out", words.out, "safetensors file to write: all inputs, q_out and k_out");
-  run->add_option("--tokens", words.tokens, "tokens to make up")->capture_default_str()->check(CLI::NonNegativeNumber);
+  run->add_option("--tokens", words.tokens, "tokens to make up")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, kMostTokens));
   run->add_option("--first-position", words.first_position, "position of the first token")->capture_default_str();
   run->add_option("--seed", words.seed, "of what is made up")->capture_default_str();
   run->add_option("--device", words.device, "cpu, cuda or cuda:N")->capture_default_str();
@@ -53,7 +61,7 @@ void add_run(CLI::App& app, RunWords& words) {
       "  ropeline run --q 32 --k 4 --tokens 128\n"
       "  ropeline run --q 32 --k 4 --tokens 128 --device cuda\n"
       "  ropeline run --config Qwen3-30B-A3B/config.json --layer 0 --out layer0.safetensors\n"
-      "  ropeline run --spec @spec.json --tensors layer0.safetensors --target scalar");
+      "  ropeline run --tensors layer0.safetensors --target scalar");
 }
 
 void add_check(CLI::App& app, CheckWords& words) {
@@ -63,7 +71,7 @@ void add_check(CLI::App& app, CheckWords& words) {
   check->add_flag("--time", words.time, "print microseconds per recorded layer too")->needs(golden);
   check->add_option("--specs", words.specs, "how many specs to draw")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, kMostSpecs));
   check->add_option("--seed", words.seed, "of the drawn specs")->capture_default_str();
   check->add_option("--device", words.device, "only this: cpu, cuda or cuda:N");
   check->add_option("--target", words.target, "only this instruction set");
@@ -75,10 +83,13 @@ void add_check(CLI::App& app, CheckWords& words) {
       "  ropeline check --golden tests/golden --time");
 }
 
-int fail(const Error& error) {
-  std::fprintf(stderr, "ropeline: %s\n", error.what());
-  const bool unable = error.kind() == ErrorKind::unsupported || error.kind() == ErrorKind::unavailable;
-  return unable ? kUnable : kMistake;
+int fail(const char* sentence, int code) {
+  std::fprintf(stderr, "ropeline: %s\n", sentence);
+  return code;
+}
+
+int code_of(ErrorKind kind) {
+  return kind == ErrorKind::unsupported || kind == ErrorKind::unavailable ? kUnable : kMistake;
 }
 
 int main(int count, char** arguments) {
@@ -106,7 +117,11 @@ int main(int count, char** arguments) {
     std::fputs((app.got_subcommand(info_command) ? info() : run(run_words)).c_str(), stdout);
     return 0;
   } catch (const Error& error) {
-    return fail(error);
+    return fail(error.what(), code_of(error.kind()));
+  } catch (const std::bad_alloc&) {
+    return fail("not enough memory for this call", kUnable);
+  } catch (const std::exception& error) {
+    return fail(error.what(), kUnable);
   }
 }
 

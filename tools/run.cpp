@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ropeline/error.h"
 #include "ropeline/executor.h"
 #include "ropeline/plan.h"
 #include "ropeline/version.h"
@@ -50,6 +51,17 @@ std::string summary(const char* name, const Tensor& tensor) {
                      name_of(view.dtype), range, odd, digest(tensor));
 }
 
+// The spec of the call's words or, when they say nothing of one, that which `--out` wrote beside the tensors.
+SourcedSpec source_of(const RunWords& words) {
+  if (words.tensors.empty() || words.spec != SpecWords{}) return spec_of(words.spec);
+  const SafeTensors file = SafeTensors::read(words.tensors);
+  const auto spec = file.metadata().find("spec");
+  if (spec == file.metadata().end())
+    throw Error(ErrorKind::invalid_argument,
+                fmt::format("{}: no spec in its metadata; give --spec, --config or --q and --k", words.tensors));
+  return {Spec::from_json(spec->second), {}};
+}
+
 Call call_of(const RunWords& words, const SourcedSpec& source) {
   if (!words.tensors.empty()) return call_from(source.spec, SafeTensors::read(words.tensors));
   return made_up_call(source.spec, {.tokens = words.tokens,
@@ -82,7 +94,7 @@ void write(const RunWords& words, const Spec& spec, const Call& call) {
 
 std::string run(const RunWords& words) {
   set_cpu_threads(words.threads);
-  const SourcedSpec source = spec_of(words.spec);
+  const SourcedSpec source = source_of(words);
   const Plan plan = prepare(source.spec, device_of(words.device, words.target));
   const Call call = call_of(words, source);
   const Placed placed(call.args(), plan.device());

@@ -19,7 +19,8 @@ struct RunWords {
   int threads = 1;
 };
 
-/// Runs one call and returns what is printed: spec, device, time, and a summary of each output.
+/// Runs one call, of the spec in the tensors' file when the words say nothing of a spec, and returns what is printed:
+/// spec, device, time, and a summary of each output.
 std::string run(const RunWords& words);
 
 }  // namespace ropeline::tools

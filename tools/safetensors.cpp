@@ -46,8 +46,8 @@ const char* text_of(DType type) {
   throw Error(ErrorKind::invalid_argument, fmt::format("{}: not a safetensors file: {}", path.string(), what));
 }
 
-[[noreturn]] void system_error(const fs::path& path, const char* what) {
-  throw Error(ErrorKind::unavailable, fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
+[[noreturn]] void system_error(ErrorKind kind, const fs::path& path, const char* what) {
+  throw Error(kind, fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
 }
 
 struct Mapping {
@@ -57,7 +57,7 @@ struct Mapping {
 
 Mapping map_file(const fs::path& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) system_error(path, "cannot open");
+  if (file < 0) system_error(ErrorKind::invalid_argument, path, "cannot open");
   struct stat facts = {};
   ::fstat(file, &facts);
   const auto size = static_cast<std::size_t>(facts.st_size);
@@ -68,7 +68,7 @@ Mapping map_file(const fs::path& path) {
   }
   void* base = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
   ::close(file);
-  if (base == MAP_FAILED) system_error(path, "cannot map");
+  if (base == MAP_FAILED) system_error(ErrorKind::unavailable, path, "cannot map");
   return {{static_cast<std::byte*>(base), [size](std::byte* p) { ::munmap(p, size); }}, size};
 }
 
@@ -190,11 +190,11 @@ const TensorView& SafeTensors::at(const std::string& name) const {
 void write_safetensors(const fs::path& path, const NamedTensors& tensors, const Metadata& metadata) {
   const std::string header = header_of(tensors, metadata);
   std::ofstream out(path, std::ios::binary);
-  if (!out) system_error(path, "cannot write");
+  if (!out) system_error(ErrorKind::invalid_argument, path, "cannot write");
   for (int i = 0; i < 8; ++i) out.put(static_cast<char>(header.size() >> (8 * i) & 0xff));
   out << header;
   for (const auto& [name, view] : tensors) write_tensor(out, view);
-  if (!out.flush()) system_error(path, "cannot write");
+  if (!out.flush()) system_error(ErrorKind::unavailable, path, "cannot write");
 }
 
 }  // namespace ropeline::tools

@@ -24,7 +24,8 @@ using Metadata = std::map<std::string, std::string>;
 class SafeTensors {
  public:
   /// Maps the file and checks its header: every tensor lies inside the file and its bytes match its shape.
-  /// Throws Error{unavailable} for a file that cannot be opened and Error{invalid_argument} for one that is malformed.
+  /// Throws Error{invalid_argument} for a file that cannot be opened or is malformed, Error{unavailable} when the
+  /// system refuses to map it.
   static SafeTensors read(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const noexcept { return path_; }
@@ -33,6 +34,8 @@ class SafeTensors {
   /// The tensors that a TensorView can express; `at` says why one of the others is missing here.
   const NamedTensors& tensors() const noexcept { return tensors_; }
   bool contains(const std::string& name) const { return tensors_.contains(name); }
+  /// Whether the file has a tensor of that name, even one that a TensorView cannot express.
+  bool mentions(const std::string& name) const { return contains(name) || unreadable_.contains(name); }
 
   /// Throws Error{invalid_argument} for a name that is not there, or whose dtype or rank has no counterpart here.
   const TensorView& at(const std::string& name) const;
@@ -50,8 +53,8 @@ class SafeTensors {
 };
 
 /// Writes the tensors in order of name, dense and row-major whatever the strides of the views.
-/// Throws Error{unavailable} when the file cannot be written and Error{invalid_argument} for a view that is not on the
-/// CPU.
+/// Throws Error{invalid_argument} for a view that is not on the CPU or a path that cannot be opened, Error{unavailable}
+/// when the disk takes no more.
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors, const Metadata& metadata = {});
 
 }  // namespace ropeline::tools

@@ -53,6 +53,15 @@ std::vector<Step> steps_of(const SpecWords& words, const Frequencies& frequencie
   return steps;
 }
 
+SourcedSpec from_config(const SpecWords& words) {
+  const std::string config = text_of(words.config);
+  const int count = models::layers(config);
+  if (words.layer < 0 || words.layer >= count)
+    throw Error(ErrorKind::invalid_argument, fmt::format("--layer: {} must be from 0 to {}", words.layer, count - 1));
+  const models::Layer layer = models::layer(config, words.layer, dtype_of(words.dtype));
+  return {layer.spec, layer.frequencies};
+}
+
 SourcedSpec from_flags(const SpecWords& words) {
   const int dim = words.rotary_dim < 0 ? words.head_dim : words.rotary_dim;
   const Frequencies frequencies = dim ? Frequencies::theta(words.theta, dim) : Frequencies{};
@@ -66,10 +75,7 @@ SourcedSpec from_flags(const SpecWords& words) {
 }  // namespace
 
 SourcedSpec spec_of(const SpecWords& words) {
-  if (!words.config.empty()) {
-    const models::Layer layer = models::layer(text_of(words.config), words.layer, dtype_of(words.dtype));
-    return {layer.spec, layer.frequencies};
-  }
+  if (!words.config.empty()) return from_config(words);
   if (words.spec.empty()) return from_flags(words);
   const bool file = words.spec.front() == '@';
   return {Spec::from_json(file ? text_of(words.spec.substr(1)) : words.spec), {}};
@@ -77,7 +83,7 @@ SourcedSpec spec_of(const SpecWords& words) {
 
 std::string text_of(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) throw Error(ErrorKind::unavailable, fmt::format("{}: cannot be read", path.string()));
+  if (!in) throw Error(ErrorKind::invalid_argument, fmt::format("{}: cannot be read", path.string()));
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();

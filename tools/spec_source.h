@@ -22,6 +22,8 @@ struct SpecWords {
   double theta = 10000;
   std::string style = "neox", angles = "frequencies";
   std::string dtype = "bf16", rounding = "fused";
+
+  bool operator==(const SpecWords&) const = default;
 };
 
 /// A spec, and the frequencies behind its rows where it reads rows.
@@ -33,7 +35,7 @@ struct SourcedSpec {
 /// Throws Error{invalid_argument} that names the flag or the field.
 SourcedSpec spec_of(const SpecWords& words);
 
-/// The whole text of a file. Throws Error{unavailable}.
+/// The whole text of a file. Throws Error{invalid_argument} when it cannot be read.
 std::string text_of(const std::filesystem::path& path);
 
 }  // namespace ropeline::tools

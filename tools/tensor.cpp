@@ -1,6 +1,8 @@
 #include "tools/tensor.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <new>
@@ -44,6 +46,16 @@ void check_pair(DType from, DType to) {
               fmt::format("convert: no conversion from {} to {}", name_of(from), name_of(to)));
 }
 
+// Systems that overcommit would hand out more than they have and end the program later, so the size is judged here.
+void require_room(DType dtype, const std::vector<std::int64_t>& shape) {
+  auto bytes = static_cast<double>(size_of(dtype));  // a double: the product of the extents may exceed 64 bits
+  for (std::int64_t extent : shape) bytes *= static_cast<double>(extent);
+  const double memory = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  if (bytes > memory)
+    throw Error(ErrorKind::unavailable, fmt::format("tensor: [{}] of {} takes {:.1f} GB, this machine has {:.1f} GB",
+                                                    fmt::join(shape, ", "), name_of(dtype), bytes / 1e9, memory / 1e9));
+}
+
 // Calls element(address) for each element in row-major order.
 template <class Element>
 void walk(const TensorView& view, int axis, const std::byte* at, const Element& element) {
@@ -58,6 +70,7 @@ Tensor::Tensor(DType dtype, const std::vector<std::int64_t>& shape) {
   if (shape.size() > TensorView::max_rank)
     throw Error(ErrorKind::invalid_argument,
                 fmt::format("tensor: rank {} exceeds {}", shape.size(), TensorView::max_rank));
+  require_room(dtype, shape);
   view_.dtype = dtype;
   view_.rank = static_cast<int>(shape.size());
   std::int64_t stride = 1;

@@ -92,12 +92,45 @@ TEST_F(Program, RunWritesWhatItCanReadAgain) {
   }
 }
 
+// What --out wrote is a whole case: no flag need be repeated, and one that is given counts.
+TEST_F(Program, RunTakesTheSpecFromTheFileOfItsTensors) {
+  const std::string from = path("case.safetensors");
+  const Outcome first = program("run --q 3 --k 1 --head-dim 64 --style interleaved --tokens 5 --seed 9 --out " + from);
+  ASSERT_EQ(first.code, 0) << first.text;
+  const Outcome again = program("run --tensors " + from);
+  EXPECT_EQ(again.code, 0) << again.text;
+  const auto line = [](const std::string& text, const char* name) {
+    const auto start = text.find(name);
+    return text.substr(start, text.find('\n', start) - start);
+  };
+  for (const char* name : {"spec ", "q_out ", "k_out "}) EXPECT_EQ(line(again.text, name), line(first.text, name));
+  const Outcome other = program("run --q 3 --k 1 --head-dim 64 --tensors " + from);
+  EXPECT_EQ(other.code, 0) << other.text;
+  EXPECT_NE(line(other.text, "q_out "), line(first.text, "q_out "));
+}
+
+TEST_F(Program, RunSaysWhatItMissesInTheFileOfItsTensors) {
+  const float values[128] = {};
+  write_safetensors(path("bare.safetensors"), {{"q", TensorView(values, DType::fp32, {1, 1, 128})}});
+  const Outcome bare = program("run --tensors " + path("bare.safetensors"));
+  EXPECT_EQ(bare.code, 2);
+  EXPECT_TRUE(holds(bare.text, "bare.safetensors: no spec in its metadata; give --spec, --config or --q and --k\n"));
+  const std::string header = R"({"q": {"dtype": "F32", "shape": [1, 1, 1, 1, 1], "data_offsets": [0, 4]}})";
+  std::string deep = std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header + "1234";
+  const Outcome rank = program("run --q 1 --tensors " + file("deep.safetensors", deep));
+  EXPECT_EQ(rank.code, 2);
+  EXPECT_TRUE(holds(rank.text, "deep.safetensors: q: rank 5 exceeds 4\n")) << rank.text;
+}
+
 TEST_F(Program, RunReadsAModelConfigAndAPrintedSpec) {
   const std::string config = file("config.json", R"({"model_type": "qwen3", "num_hidden_layers": 2, "hidden_size": 256,
     "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64, "rms_norm_eps": 1e-6, "rope_theta": 1000000.0})");
   const Outcome model = program("run --tokens 3 --config " + config + " --layer 1");
   EXPECT_EQ(model.code, 0) << model.text;
   EXPECT_TRUE(holds(model.text, "q_out     [3, 4, 64] bf16")) << model.text;
+  const Outcome beyond = program("run --config " + config + " --layer 99");
+  EXPECT_EQ(beyond.code, 2);
+  EXPECT_EQ(beyond.text, "ropeline: --layer: 99 must be from 0 to 1\n");
   const auto start = model.text.find('{');
   const std::string spec = model.text.substr(start, model.text.find('\n') - start);
   const Outcome again = program("run --tokens 3 --spec @" + file("spec.json", spec));
@@ -161,13 +194,21 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"run --q 1 --rounding Zr", 2, "Z"},
         Mistake{"run --q 1 --dtype int4", 2, "ropeline: --dtype: int4 is not bf16, fp16 or fp32\n"},
         Mistake{"run --q 1 --target mmx", 2, "mmx"},
-        Mistake{"run --q 1 --tensors nowhere.safetensors", 3,
+        Mistake{"run --q 1 --tokens -1", 2, "--tokens: Value -1 not in range 0 to 1000000000\n"},
+        Mistake{"run --q 4 --k 1 --tokens 100000000000", 2,
+                "--tokens: Value 100000000000 not in range 0 to 1000000000"},
+        Mistake{"run --q 65536 --k 1 --tokens 1000000000", 3,
+                "ropeline: tensor: [1000000000, 65536, 128] of fp32 takes 33554432.0 GB, this machine has "},
+        Mistake{"check --specs 0", 2, "--specs: Value 0 not in range 1 to 1000000\n"},
+        Mistake{"run --q 1 --tensors nowhere.safetensors", 2,
                 "ropeline: nowhere.safetensors: cannot open: No such file"},
-        Mistake{"run --config nowhere.json", 3, "ropeline: nowhere.json: cannot be read\n"},
+        Mistake{"run --q 1 --out nowhere/o.safetensors", 2,
+                "ropeline: nowhere/o.safetensors: cannot write: No such file"},
+        Mistake{"run --config nowhere.json", 2, "ropeline: nowhere.json: cannot be read\n"},
         Mistake{R"(run --spec '{"head_dim": 64, "q": {"heads": 1, "steps": [{"clamp": {"bound": 1}}]}}')", 3,
                 "ropeline: q.clamp is not run by this version\n"},
         Mistake{R"(run --spec '{"head_size": 64}')", 2, "head_size"},
-        Mistake{"check --golden nowhere", 3, "ropeline: nowhere: No such file or directory\n"},
+        Mistake{"check --golden nowhere", 2, "ropeline: nowhere: No such file or directory\n"},
         Mistake{"check --time", 2, "--golden"}));
 
 }  // namespace

@@ -156,9 +156,9 @@ std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder)
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error))
     if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
-  if (error) throw Error(ErrorKind::unavailable, fmt::format("{}: {}", folder.string(), error.message()));
+  if (error) throw Error(ErrorKind::invalid_argument, fmt::format("{}: {}", folder.string(), error.message()));
   if (files.empty())
-    throw Error(ErrorKind::unavailable, fmt::format("{}: no .safetensors file in it", folder.string()));
+    throw Error(ErrorKind::invalid_argument, fmt::format("{}: no .safetensors file in it", folder.string()));
   std::sort(files.begin(), files.end());
   return files;
 }

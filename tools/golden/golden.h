@@ -35,7 +35,7 @@ struct Report {
 /// Runs one file on those devices. Throws Error for a file that cannot be read; anything else is in the report.
 Report run(const Recording& recording, const std::vector<Device>& devices);
 
-/// The golden files of a folder, in order of name. Throws Error{unavailable} when there is none.
+/// The golden files of a folder, in order of name. Throws Error{invalid_argument} when there is none.
 std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder);
 
 }  // namespace ropeline::tools::golden
