@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Says what pip is about to download, before it does: downloads.py PIP-ARGUMENTS...
 
-Prints one line with the packages and their megabytes. Exits with 3 when the answer holds CUDA wheels, which a machine
-without a GPU must never fetch.
+Prints one line with the packages and their megabytes. Exits with 3 when the answer holds CUDA wheels that nobody asked
+for by name, which a machine without a GPU must never fetch.
 """
 
 import json
@@ -42,8 +42,10 @@ def megabytes(size):
 
 
 def main():
-    packages = planned(sys.argv[1:])
-    cuda = [name for name, _, _ in packages if name.lower().startswith(CUDA)]
+    arguments = sys.argv[1:]
+    asked = {argument.split("==")[0] for argument in arguments}
+    packages = planned(arguments)
+    cuda = [name for name, _, _ in packages if name.lower().startswith(CUDA) and name not in asked]
     if cuda:
         print("the index offers only CUDA builds: " + ", ".join(cuda))
         sys.exit(3)
