@@ -22,7 +22,7 @@ STANDARD = re.compile(r"^[a-z_0-9]+$")  # <vector>, <cstdint>: the standard libr
 # read by its own rule.
 FORBIDDEN = [
     (r"(?<![\w.])/(?:work|root|home)/\w", "a path of one machine"),
-    (r"/opt/" + r"rlenv", "a path of one machine"),
+    (r"/opt/\w+env", "a path of one machine"),
     (r"/tmp/(?!\$)\w+\.(?:log|txt)", "a log of one machine"),
     (r"\bTO" + r"DO\b|\bFIX" + r"ME\b|\bXX" + r"X\b", "unfinished work"),
     (r"-----BEGIN [A-Z ]*PRIVATE KEY|\b(?:gh[po]_|sk-)[A-Za-z0-9]{20}", "a secret"),
