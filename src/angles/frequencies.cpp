@@ -23,18 +23,7 @@ std::uint64_t turns_of(DoubleDouble f) {
   return high + static_cast<std::uint64_t>(static_cast<std::int64_t>(nearest));
 }
 
-double longrope_attention_factor(const Scaling& s) {
-  if (s.factor <= 1) return 1;
-  const DoubleDouble square = log(s.factor) / log(s.original_length) + 1;
-  return exp(log(square) * 0.5).hi;
-}
-
 }  // namespace
-
-double yarn_attention_factor(double factor, double mscale) {
-  return factor <= 1 ? 1 : (log(factor) * mscale / 10 + 1).hi;
-}
-
 }  // namespace angles
 
 using namespace angles;
@@ -111,10 +100,7 @@ std::vector<float> Frequencies::rounded() const {
 float Frequencies::attention_factor() const {
   const FloatMode mode;
   check(*this);
-  if (scaling.attention_factor != 0) return static_cast<float>(scaling.attention_factor);
-  if (scaling.kind == ScalingKind::yarn) return static_cast<float>(yarn_attention_factor(scaling.factor));
-  if (scaling.kind == ScalingKind::longrope) return static_cast<float>(longrope_attention_factor(scaling));
-  return 1;
+  return static_cast<float>(angles::attention_factor(scaling));
 }
 
 }  // namespace ropeline

@@ -8,7 +8,4 @@ namespace ropeline::angles {
 /// must be a finite number above 0`, so that a caller can say where it stands: `q.rope: base 0 must ...`.
 void check(const Frequencies& frequencies);
 
-/// YaRN's factor of cos and sin: 0.1 * mscale * ln(factor) + 1, and 1 for factor <= 1.
-double yarn_attention_factor(double factor, double mscale = 1);
-
 }  // namespace ropeline::angles

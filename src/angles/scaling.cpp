@@ -83,6 +83,12 @@ Numbers proportional(Numbers f, const Scaling& s) {
   return divided(std::move(f), s.factor);
 }
 
+double longrope_attention_factor(const Scaling& s) {
+  if (s.factor <= 1) return 1;
+  const DoubleDouble square = log(s.factor) / log(s.original_length) + 1;
+  return exp(log(square) * 0.5).hi;
+}
+
 }  // namespace
 
 std::vector<DoubleDouble> scaled_frequencies(const Frequencies& frequencies) {
@@ -98,6 +104,16 @@ std::vector<DoubleDouble> scaled_frequencies(const Frequencies& frequencies) {
     case ScalingKind::proportional: return proportional(geometric(log(frequencies.base), dim), s);
   }
   return geometric(log(frequencies.base), dim);
+}
+
+double attention_factor(const Scaling& s) {
+  if (s.attention_factor != 0) return s.attention_factor;
+  if (s.kind == ScalingKind::yarn) return yarn_attention_factor(s.factor);
+  return s.kind == ScalingKind::longrope ? longrope_attention_factor(s) : 1;
+}
+
+double yarn_attention_factor(double factor, double mscale) {
+  return factor <= 1 ? 1 : (log(factor) * mscale / 10 + 1).hi;
 }
 
 }  // namespace ropeline::angles

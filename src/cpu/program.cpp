@@ -2,9 +2,7 @@
 
 #include <algorithm>
 
-#include "cpu/target.h"
-#include "env.h"
-#include "error.h"
+#include "cpu/loops.h"
 #include "float_mode.h"
 
 namespace ropeline::cpu {
@@ -52,21 +50,7 @@ class LoweredProgram final : public DeviceProgram<QkNormRopeParams> {
   TokenLoop loop_;
 };
 
-CpuTarget target_of_environment(const std::string& name) try { return cpu_target(name); } catch (const Error& error) {
-  throw_invalid(text("ROPELINE_CPU_TARGET: ", error.what()));
-}
-
 }  // namespace
-
-CpuTarget resolve(CpuTarget target) {
-  if (target == CpuTarget::best) {
-    const auto name = env::cpu_target();
-    target = name ? target_of_environment(*name) : cpu_targets().front();
-    if (target == CpuTarget::best) return cpu_targets().front();
-  }
-  if (!is_available(target)) throw_unsupported(text("device: this machine does not run cpu:", name_of(target)));
-  return target;
-}
 
 std::unique_ptr<const DeviceProgram<QkNormRopeParams>> lower(const Spec& spec, CpuTarget target) {
   return std::make_unique<LoweredProgram>(spec, target);

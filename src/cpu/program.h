@@ -2,16 +2,12 @@
 
 #include <memory>
 
+#include "cpu/target.h"
 #include "device_program.h"
 #include "kernels/shared/qk_norm_rope_params.h"
-#include "ropeline/device.h"
 #include "ropeline/spec.h"
 
 namespace ropeline::cpu {
-
-/// The target that `best` stands for here: ROPELINE_CPU_TARGET, else the first of cpu_targets(). Others come back as
-/// they are. Throws Error{unsupported} for a target that this machine lacks.
-CpuTarget resolve(CpuTarget target);
 
 /// A spec lowered for one instruction set: which loops run, and the frequencies they read. A call is spread over the
 /// stream's executor; small ones stay on the calling thread.

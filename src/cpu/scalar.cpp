@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "cpu/element.h"
-#include "cpu/target.h"
+#include "cpu/loops.h"
 #include "cpu/token.h"
 
 namespace ropeline::cpu {

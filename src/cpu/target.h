@@ -1,28 +1,13 @@
 #pragma once
 
-// The seam between the lowered op and the loops of an instruction set.
+// Which instruction sets there are is said in simd/targets.h; here, which of them a plan takes.
 
-#include <cstdint>
-
-#include "cpu/lowered.h"
-#include "kernels/shared/qk_norm_rope_params.h"
 #include "ropeline/device.h"
 
 namespace ropeline::cpu {
 
-/// Runs tokens [begin, end) of a call, counted over all batches, on this thread. The floating-point mode is set.
-using TokenLoop = void (*)(const Lowered& op, const QkNormRopeParams& params, std::int64_t begin, std::int64_t end);
-
-/// Plain loops with std::fma: the target that is always there.
-void run_scalar(const Lowered& op, const QkNormRopeParams& params, std::int64_t begin, std::int64_t end);
-
-/// Whether this build has loops for a SIMD target and this machine runs them.
-bool simd_runs(CpuTarget target);
-
-/// The loop that a SIMD target that runs takes for an op.
-TokenLoop simd_loop(CpuTarget target, const Lowered& op);
-
-/// Whether this machine and this build run the target.
-bool is_available(CpuTarget target);
+/// The target that `best` stands for here: ROPELINE_CPU_TARGET, else the first of cpu_targets(). Others come back as
+/// they are. Throws Error{unsupported} for a target that this machine lacks.
+CpuTarget resolve(CpuTarget target);
 
 }  // namespace ropeline::cpu

@@ -1,6 +1,7 @@
 #include "models/rope_parameters.h"
 
 #include "angles/frequencies.h"
+#include "angles/scaling.h"
 #include "error.h"
 
 namespace ropeline::models {

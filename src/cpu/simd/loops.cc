@@ -1,7 +1,7 @@
 // The SIMD loops of every target, in one binary. Which of them run is decided by name, at run time.
 
 #include "cpu/simd/targets.h"
-#include "cpu/target.h"
+#include "cpu/loops.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/simd/loops.cc"
