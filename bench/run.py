@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The CPU benchmark in one command: Ropeline, a copy of the same bytes, PyTorch eager and compiled, and a comparator.
 
-    python bench/run.py             # about 8 minutes on two quiet cores
+    python bench/run.py             # 4 to 8 minutes on two cores
     python bench/run.py --quick     # about 2 minutes: one model, three sizes, fewer rounds
 
 Needs this repository's build tools, and torch and transformers in this Python. It builds qk_norm_rope_bench unless
