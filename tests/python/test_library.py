@@ -105,27 +105,26 @@ def test_every_c_function_has_its_argument_types():
 
 
 @pytest.mark.slow
-def test_a_call_for_one_token_costs_at_most_four_microseconds():
-    """32 q and 4 k heads of 128 in bf16, on one thread. A slower or busy machine is measured by torch's own add_ on an
-    empty tensor, which takes 1.9 us where the goal was set."""
+def test_a_call_for_one_token_costs_less_than_three_of_torchs_smallest():
+    """32 q and 4 k heads of 128 in bf16, on one thread, against add_ on an empty tensor, which is all call: 1.8 times
+    that was measured. The two take turns, so that a busy machine slows both; microseconds: docs/benchmarks.md."""
     call = Call(q=32, k=4, head_dim=128, tokens=1, batch=1, rounding="fused")
     op, parameters = torch.ops.ropeline.qk_norm_rope_sep_.default, call.parameters()
     q, k, nothing = call.q.clone(), call.k.clone(), torch.zeros(0)
 
-    def microseconds(function):
+    def repeat(function):
         # In place a thousand times over, values drift into subnormals: a few calls for each fresh copy.
-        def repeat():
-            q.copy_(call.q), k.copy_(call.k)
-            return timeit.timeit(function, number=20)
-
-        return min(repeat() for _ in range(2000)) / 20 * 1e6
+        q.copy_(call.q), k.copy_(call.k)
+        return timeit.timeit(function, number=20) / 20 * 1e6
 
     before = ropeline.threads()
     ropeline.set_threads(1)
     try:
         with torch.inference_mode():
-            add = microseconds(lambda: nothing.add_(1))
-            ours = microseconds(lambda: op(q, k, *parameters, False))
+            rounds = [
+                (repeat(lambda: nothing.add_(1)), repeat(lambda: op(q, k, *parameters, False))) for _ in range(4000)
+            ]
     finally:
         ropeline.set_threads(before)
-    assert ours <= 4.0 * max(1.0, add / 1.9), f"{ours:.2f} us, torch's add_ takes {add:.2f} us"
+    add, ours = map(min, zip(*rounds))
+    assert ours <= 3 * add, f"{ours:.2f} us, torch's add_ takes {add:.2f} us"
