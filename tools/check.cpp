@@ -93,10 +93,11 @@ void print(const Totals& totals) {
   for (const std::string& fault : totals.faults) fmt::print("FAULT {}\n", fault);
 }
 
-void print_refused(const Totals& totals) {
+void print_refused(const Totals& totals, bool why) {
   if (totals.refused.empty()) return;
-  fmt::print("\n{} streams not run, and why:\n", totals.refused.size());
-  for (const std::string& line : totals.refused) fmt::print("  {}\n", line);
+  fmt::print("{} streams are not run by this version{}\n", totals.refused.size(), why ? ":" : "; --why says why");
+  for (const std::string& line : totals.refused)
+    if (why) fmt::print("  {}\n", line);
 }
 
 struct Sum {
@@ -149,10 +150,10 @@ bool check_golden(const CheckWords& words) {
   Totals totals;
   for (const golden::Recording& recording : recordings) add(totals, golden::run(recording, devices));
   print(totals);
+  print_refused(totals, words.why);
   print_absence(words);
   std::fflush(stdout);
   if (words.time) time_files(recordings, words);
-  print_refused(totals);
   return totals.faults.empty() && totals.bits_differ == 0 && totals.values > 0;
 }
 

@@ -8,6 +8,7 @@ namespace ropeline::tools {
 struct CheckWords {
   std::string golden;  ///< folder of golden files; empty = the machine check
   bool time = false;   ///< with golden: microseconds too
+  bool why = false;    ///< with golden: each stream that was not run, and the reason
   int specs = 300;
   std::uint64_t seed = 1;
   std::string device;  ///< only this one; empty = every device of this machine

@@ -34,13 +34,13 @@ Placed::Placed(const Args& host, Device device) : args_(host) {
   };
   for (TensorView Args::*tensor : kInputs) place(args_.*tensor, false);
   for (TensorView Args::*tensor : kOutputs) place(args_.*tensor, true);
-  pulse_.emplace_back(1, device.index);
+  pulse_.emplace(1, device.index);
 }
 
 // Even the smallest copy waits for the default stream.
 void Placed::wait() const {
   char byte;
-  for (const DeviceMemory& pulse : pulse_) pulse.download(&byte);
+  if (pulse_) pulse_->download(&byte);
 }
 
 void Placed::fetch() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "ropeline/device_memory.h"
@@ -30,7 +31,7 @@ class Placed {
 
   Args args_;
   std::vector<Copy> copies_;
-  std::vector<DeviceMemory> pulse_;  // one byte; none on a CPU
+  std::optional<DeviceMemory> pulse_;  // one byte; none on a CPU
 };
 
 }  // namespace ropeline::tools

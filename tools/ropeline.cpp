@@ -53,8 +53,10 @@ void add_run(CLI::App& app, RunWords& words) {
       ->check(CLI::Range(std::int64_t{0}, kMostTokens));
   run->add_option("--first-position", words.first_position, "position of the first token")->capture_default_str();
   run->add_option("--seed", words.seed, "of what is made up")->capture_default_str();
-  run->add_option("--device", words.device, "cpu, cuda or cuda:N")->capture_default_str();
-  run->add_option("--target", words.target, "best, scalar, avx2, avx512, neon or sve")->capture_default_str();
+  auto* device = run->add_option("--device", words.device, "cpu, cuda or cuda:N")->capture_default_str();
+  run->add_option("--target", words.target, "of the CPU: best, scalar, avx2, avx512, neon or sve")
+      ->capture_default_str()
+      ->excludes(device);
   run->add_option("--threads", words.threads, "of the library's pool")->capture_default_str();
   run->footer(
       "Examples:\n"
@@ -69,12 +71,13 @@ void add_check(CLI::App& app, CheckWords& words) {
   auto* golden =
       check->add_option("--golden", words.golden, "folder of recorded tensors to run instead of drawn specs");
   check->add_flag("--time", words.time, "print microseconds per recorded layer too")->needs(golden);
+  check->add_flag("--why", words.why, "print what was not run, and why")->needs(golden);
   check->add_option("--specs", words.specs, "how many specs to draw")
       ->capture_default_str()
       ->check(CLI::Range(1, kMostSpecs));
   check->add_option("--seed", words.seed, "of the drawn specs")->capture_default_str();
-  check->add_option("--device", words.device, "only this: cpu, cuda or cuda:N");
-  check->add_option("--target", words.target, "only this instruction set");
+  auto* device = check->add_option("--device", words.device, "only this: cpu, cuda or cuda:N");
+  check->add_option("--target", words.target, "only this instruction set of the CPU")->excludes(device);
   check->add_option("--threads", words.threads, "for the times")->capture_default_str();
   check->footer(
       "Exits with 1 when a bit differs.\n"

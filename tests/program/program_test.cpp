@@ -150,7 +150,9 @@ TEST_F(Program, CheckPrintsALineForEachBackend) {
 TEST_F(Program, CheckRunsGoldenFiles) {
   fs::copy(ROPELINE_TESTS_DIR "/golden/qwen3.safetensors", path("qwen3.safetensors"));
   fs::copy(ROPELINE_TESTS_DIR "/golden/phi.safetensors", path("phi.safetensors"));
-  const Outcome check = program("check --target scalar --golden " + path(""));
+  const std::string call = "check --target scalar --golden " + path("");
+  const Outcome brief = program(call), check = program(call + " --why");
+  EXPECT_TRUE(holds(brief.text, "2 streams are not run by this version; --why says why\n")) << brief.text;
   EXPECT_EQ(check.code, 0) << check.text;
   EXPECT_TRUE(holds(check.text, " values of 1 model families, 0 bits differ\n")) << check.text;
   EXPECT_TRUE(holds(check.text, "  phi d64: q k: q.norm: center (LayerNorm) is not run by this version\n"))
@@ -209,6 +211,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "ropeline: q.clamp is not run by this version\n"},
         Mistake{R"(run --spec '{"head_size": 64}')", 2, "head_size"},
         Mistake{"check --golden nowhere", 2, "ropeline: nowhere: No such file or directory\n"},
+        Mistake{"check --why", 2, "--golden"}, Mistake{"check --device cuda --target scalar", 2, "--target"},
+        Mistake{"run --q 4 --k 1 --device cuda --target scalar", 2, "--target"},
         Mistake{"check --time", 2, "--golden"}));
 
 }  // namespace
