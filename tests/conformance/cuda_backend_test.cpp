@@ -18,7 +18,7 @@ Spec spec_of(int q, int k, int head_dim, DType type) {
 }
 
 TEST(CudaBackend, IsAmongTheBackends) {
-  if (!cuda_absence().empty()) ROPELINE_NOT_RUN(cuda_absence());
+  if (!cuda_absence().empty()) ROPELINE_NOT_RUN("no CUDA device: " + cuda_absence());
   const auto is_cuda = [](const Backend& backend) { return backend.name.starts_with("cuda"); };
   EXPECT_EQ(std::ranges::count_if(backends(), is_cuda), 1 + static_cast<int>(forms().size()));
 }

@@ -41,7 +41,7 @@ Call done_by_reference(Call call) {
 class PlanOnDevice : public testing::Test {
  protected:
   void SetUp() override {
-    if (const std::string reason = cuda::obstacle(0); !reason.empty()) ROPELINE_NOT_RUN(reason);
+    if (const std::string reason = cuda::obstacle(0); !reason.empty()) ROPELINE_NOT_RUN("no CUDA device: " + reason);
     jit::configure(jit::test_config());
     ROPELINE_NEEDS_COMPILER();
     cuda::make_current();
