@@ -118,7 +118,7 @@ void check_tokens(Call& call, const char* name, const TensorView& view) {
   const std::int64_t b = view.rank == 4 ? view.shape[0] : 1, t = view.shape[view.rank - 3];
   if (call.rank == TensorView::absent) call.rank = view.rank, call.batches = b, call.tokens = t;
   require(view.rank == call.rank, name, ": rank ", view.rank, " differs from the other stream's ", call.rank);
-  require(b == call.batches, name, ": ", b, " batches in shape ", Shape{view}, ", the call has ", call.batches);
+  require(b == call.batches, name, ": batch size ", b, " in shape ", Shape{view}, ", the call has ", call.batches);
   require(t == call.tokens, name, ": ", t, " tokens in shape ", Shape{view}, ", the call has ", call.tokens);
 }
 

@@ -112,7 +112,7 @@ INSTANTIATE_TEST_SUITE_P(
                         [](Args& a) {
                           a.k = TensorView(a.k.data, DType::bf16, {3, 2, 64});
                         }},
-                    Bad{"k: 1 batches in shape [1, 3, 2, 64], the call has 2", [](Args& a) { shorten(a.k, 0); }},
+                    Bad{"k: batch size 1 in shape [1, 3, 2, 64], the call has 2", [](Args& a) { shorten(a.k, 0); }},
                     Bad{"positions: shape [2, 2] must be [3] or [2, 3]", [](Args& a) { shorten(a.positions, 1); }},
                     Bad{"q_out: 2 tokens in shape [2, 2, 4, 64], the call has 3",
                         [](Args& a) { shorten(a.q_out, 1); }}));
