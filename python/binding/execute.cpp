@@ -3,6 +3,7 @@
 
 #include "execute.h"
 
+#include "ropeline/error.h"
 #include "ropeline/executor.h"
 #include "torch/csrc/inductor/aoti_torch/c/shim.h"
 
@@ -21,7 +22,8 @@ class TorchThreads final : public Executor {
 
   void run(int count, Task task, void* context) override {
     Job job{task, context};
-    torch_parallel_for(0, count, 1, run_range, &job);
+    if (torch_parallel_for(0, count, 1, run_range, &job) != AOTI_TORCH_SUCCESS)
+      throw Error(ErrorKind::internal, "torch: parallel_for failed");
   }
 
  private:
