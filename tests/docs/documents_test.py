@@ -26,19 +26,8 @@ def readme_program(a):
     source, shown = blocks(text, "cpp")[0], blocks(text, "text")[0]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "first.cpp").write_text(source)
-        command = [
-            a.compiler,
-            "-std=c++20",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            f"-I{a.root}/include",
-            f"{folder}/first.cpp",
-            str(a.library),
-            f"-Wl,-rpath,{a.library.parent}",
-            "-o",
-            f"{folder}/first",
-        ]
+        flags = ["-std=c++20", "-Wall", "-Wextra", "-Werror", f"-I{a.root}/include", f"-Wl,-rpath,{a.library.parent}"]
+        command = [a.compiler, *flags, f"{folder}/first.cpp", str(a.library), "-o", f"{folder}/first"]
         done = run(command)
         if done.returncode:
             return [f"README.md: its program does not compile:\n{done.stderr}"]

@@ -1,5 +1,7 @@
 """The faults that run.py plants: (name, file, text, what it becomes). Each is one slip that a hand could make."""
 
+# fmt: off  (a table: a fault takes the lines that it reads best in)
+
 SCALAR = "src/cpu/scalar.cpp"
 
 # One for each stage of the op, in the loops that every instruction set must equal.

@@ -43,22 +43,9 @@ def copy_tree(to):
 
 def configure(tree):
     ccache = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
-    subprocess.run(
-        [
-            "cmake",
-            "-S",
-            tree,
-            "-B",
-            tree / "build/faults",
-            "-G",
-            "Ninja",
-            "-DCMAKE_BUILD_TYPE=Release",
-            "-DROPELINE_TESTS=ON",
-            *ccache,
-        ],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    options = ["-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DROPELINE_TESTS=ON", *ccache]
+    command = ["cmake", "-S", tree, "-B", tree / "build/faults", *options]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def build(tree, jobs, programs):
