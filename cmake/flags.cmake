@@ -14,6 +14,6 @@ elseif(ROPELINE_SANITIZE STREQUAL "thread")
   target_link_options(ropeline_flags INTERFACE -fsanitize=thread)
 endif()
 
-# JSON and command lines are read once, and compile twice as fast so: a cold build stays short. No arithmetic of the
-# contract is in such code, and no bit would change if it were.
+# JSON, command lines and the JIT's files are read once, tests are short, and such code compiles up to twice as fast so: a
+# cold build stays short. No arithmetic of the contract is in such code, and no bit would change if it were.
 set(ROPELINE_COLD_CODE $<$<CONFIG:Release>:-O1>)
