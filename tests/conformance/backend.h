@@ -15,6 +15,8 @@ struct Backend {
   std::string name;
   /// Runs a call whose tensors lie in that memory, and returns when it is done.
   std::function<void(const Spec&, const Args&, const Memory&)> run;
+  /// Of the specs of a sweep it runs one in so many: a GPU compiles each of them first. ROPELINE_FULL: all.
+  unsigned sweep_share = 1;
 };
 
 inline void PrintTo(const Backend& backend, std::ostream* out) { *out << backend.name; }

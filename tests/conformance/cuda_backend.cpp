@@ -68,11 +68,12 @@ const std::vector<NamedForm>& forms() {
 }
 
 std::vector<Backend> cuda_backends() {
-  std::vector<Backend> all = {{"cuda", run_plan}};
+  std::vector<Backend> all = {{"cuda", run_plan, cuda_sweep_share}};
   for (const NamedForm& form : forms())
-    all.push_back({std::string("cuda_") + form.name, [&form](const Spec& spec, const Args& args, const Memory& memory) {
-                     run_form(form, spec, args, memory);
-                   }});
+    all.push_back(
+        {std::string("cuda_") + form.name,
+         [&form](const Spec& spec, const Args& args, const Memory& memory) { run_form(form, spec, args, memory); },
+         cuda_sweep_share});
   return all;
 }
 

@@ -17,6 +17,9 @@ struct NamedForm {
 /// Every form that a variant may have.
 const std::vector<NamedForm>& forms();
 
+/// Backend::sweep_share of the backends of a GPU.
+inline constexpr unsigned cuda_sweep_share = 4;
+
 /// "cuda", which is the plan, and "cuda_" with each form: the plan's kernels, launched by that form wherever it takes
 /// the call, and by the plan elsewhere. A call's memory is copied to the device whole, poison and guards included.
 std::vector<Backend> cuda_backends();

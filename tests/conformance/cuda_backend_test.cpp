@@ -3,10 +3,12 @@
 #include "conformance/cuda_backend.h"
 
 #include <algorithm>
+#include <map>
 
 #include "conformance/suite.h"
 #include "not_run.h"
 #include "ops/qk_norm_rope_variant.h"
+#include "reference/reference.h"
 
 namespace ropeline::conformance {
 namespace {
@@ -35,6 +37,24 @@ TEST(CudaBackend, EveryNamedFormIsOneOfALayerOfARealModel) {
   const auto variants = op::variants(spec_of(32, 4, 128, DType::bf16));  // Qwen3-30B-A3B
   for (const NamedForm& form : forms())
     EXPECT_TRUE(std::ranges::any_of(variants, [&](const auto& v) { return form.is(v.form); })) << form.name;
+}
+
+// A share of a sweep is about its part of the specs, the same ones whenever the seed is the same, with all their calls.
+TEST(SweepShare, IsASampleOfSpecsAndNotOfCalls) {
+  std::map<std::string, int> calls;
+  const Backend counting{"counting",
+                         [&](const Spec& spec, const Args& args, const Memory&) {
+                           ++calls[spec.json()];
+                           reference::run(spec, args);
+                         },
+                         cuda_sweep_share};
+  for (int round = 0; round < 2; ++round)
+    for (int heads = 1; heads <= 400; ++heads)
+      ASSERT_TRUE(conforms_in_sweep(counting, {.spec = spec_of(heads, 0, 16, DType::bf16), .tokens = 1}));
+  const std::size_t expected = full_sweep() ? 400 : 400 / cuda_sweep_share;
+  EXPECT_GT(calls.size(), expected / 2);
+  EXPECT_LT(calls.size(), expected * 2);
+  for (const auto& [spec, count] : calls) EXPECT_EQ(count, 2) << spec;
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <map>
 #include <thread>
 
+#include "conformance/cuda_backend.h"
 #include "cuda/qk_norm_rope.h"
 
 namespace ropeline::conformance {
@@ -78,6 +79,6 @@ std::string warm_architecture() {
   return value ? value : "";
 }
 
-Backend warm_backend() { return {"warm", note}; }
+Backend warm_backend() { return {"warm", note, cuda_sweep_share}; }
 
 }  // namespace ropeline::conformance
