@@ -6,7 +6,7 @@
 #include <new>
 #include <random>
 
-#include "cpu/program.h"
+#include "cpu/share.h"
 #include "kernels/shared/numbers.h"
 #include "ropeline/table.h"
 

@@ -1,11 +1,6 @@
 #pragma once
 
-#include <memory>
-#include <optional>
-#include <string>
-
-#include "ropeline/error.h"
-#include "ropeline/executor.h"
+#include "ropeline/plan_of.h"
 #include "ropeline/spec.h"
 #include "ropeline/tensor.h"
 
@@ -18,7 +13,7 @@ namespace ropeline {
 /// by the batches. Zero tokens are legal.
 ///
 /// Aliasing: an output equals its input exactly (base, strides) or shares no byte with any other tensor of the call.
-struct Args {
+struct ROPELINE_API Args {
   TensorView q = {}, k = {}, v = {};              ///< activation dtype; read, and written when no output is given
   TensorView q_out = {}, k_out = {}, v_out = {};  ///< absent = in place
   TensorView q_weight = {}, k_weight = {}, v_weight = {};  ///< [D], weight dtype, unit stride
@@ -29,35 +24,12 @@ struct Args {
   TensorView cos = {}, sin = {};  ///< rows: [T, RD/2 or RD] or [B, T, ...], table dtype, unit stride, equal strides
 };
 
-/// An answer with a reason. True means yes; otherwise `reason` names the field and why.
-struct Support {
-  std::string reason;
-  explicit operator bool() const noexcept { return reason.empty(); }
-};
-
 /// Can this device run this spec? Compiles nothing, never throws. For a GPU, yes means that there is a driver and that
 /// device, sm_80 or newer; whether a compiler or a cached kernel can be had is for `prepare` to find out.
 ROPELINE_API Support supports(const Spec& spec, Device device) noexcept;
 
-/// A checked, compiled, launchable spec. Cheap to copy (copies share one immutable plan), safe to run from many
-/// threads.
-class ROPELINE_API Plan {
- public:
-  /// Checks the arguments (Error{invalid_argument} before anything is written), then runs. On a CPU it returns when the
-  /// outputs are written; on a GPU when the kernel is queued on `stream.cuda`, in a graph that is being captured too.
-  /// No string on the way, no wait for a lock, and no allocation, but for the CPU pool's threads, which the first call
-  /// that needs them starts. A GPU plan must live until its kernels have run, and longer than a graph that holds them.
-  void run(const Args& args, DeviceStream stream = {}) const;
-
-  const Spec& spec() const noexcept;
-  Device device() const noexcept;
-
-  struct Body;  // defined in src
-  explicit Plan(std::shared_ptr<const Body> body) noexcept : body_(std::move(body)) {}
-
- private:
-  std::shared_ptr<const Body> body_;
-};
+/// The plan of a layer.
+using Plan = PlanOf<Spec, Args>;
 
 /// Makes the plan. Throws Error{invalid_argument} for a malformed spec and Error{unsupported} with the reason that
 /// `supports` gives. Once per layer shape, not per call.
@@ -67,12 +39,7 @@ class ROPELINE_API Plan {
 /// default stream, it throws before anything is begun.
 ROPELINE_API Plan prepare(const Spec& spec, Device device);
 
-/// A plan, or the reason why there is none.
-struct PrepareResult {
-  std::optional<Plan> plan;
-  std::string reason;
-  explicit operator bool() const noexcept { return plan.has_value(); }
-};
+using PrepareResult = PrepareResultOf<Plan>;
 
 /// As `prepare`, but never throws: for integrations, which fall back with one warning.
 ROPELINE_API PrepareResult try_prepare(const Spec& spec, Device device) noexcept;

@@ -10,6 +10,7 @@
 #include "ropeline/frequencies.h"
 #include "ropeline/models.h"
 #include "ropeline/plan.h"
+#include "ropeline/plan_of.h"
 #include "ropeline/spec.h"
 #include "ropeline/table.h"
 #include "ropeline/tensor.h"

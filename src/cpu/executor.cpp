@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cstdlib>
 
-#include "cpu/program.h"
+#include "cpu/share.h"
 #include "cpu/thread_pool.h"
 #include "env.h"
 #include "error.h"

@@ -14,7 +14,4 @@ namespace ropeline::cpu {
 /// The spec has passed `ops::qk_norm_rope::check` and the target has been resolved.
 std::unique_ptr<const DeviceProgram<QkNormRopeParams>> lower(const Spec& spec, CpuTarget target);
 
-/// The executor behind cpu_threads() and set_cpu_threads().
-Executor& default_executor();
-
 }  // namespace ropeline::cpu

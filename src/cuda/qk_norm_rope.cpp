@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cuda/context.h"
+#include "cuda/preparing.h"
 #include "error.h"
 #include "ops/qk_norm_rope_launch.h"
 #include "ops/qk_norm_rope_variant.h"
@@ -13,19 +14,11 @@ namespace {
 
 namespace op = ops::qk_norm_rope;
 
-std::vector<jit::Kernel> kernels_of(const jit::Module& module) {
-  std::vector<jit::Kernel> kernels;
-  for (std::size_t i = 0; i < module.binary().kernels.size(); ++i) kernels.push_back(module.kernel(i));
-  return kernels;
-}
-
 DeviceMemory uploaded(const std::vector<Turns>& table, int device) {
   DeviceMemory memory(table.size() * sizeof(Turns), device);
   memory.upload(table.data());
   return memory;
 }
-
-jit::Dim3 dim3(const std::array<unsigned, 3>& n) { return {n[0], n[1], n[2]}; }
 
 // The device is current while it is made.
 class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
@@ -35,7 +28,7 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
         device_(device),
         multiprocessors_(facts(device).multiprocessors),
         variants_(op::variants(spec)),
-        kernels_(kernels_of(jit::load(source(spec)))),
+        kernels_(load_kernels(source(spec))),
         turns_(uploaded(op::frequency_table(spec), device)),
         angles_{static_cast<const Turns*>(turns_.data()), op::attention_factor(spec)} {}
 
@@ -61,17 +54,6 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
   op::LaunchAngles angles_;
 };
 
-// A capture of a stream that waits for the default stream forbids every copy: nothing may be started then.
-void refuse_while_capturing() {
-  if (!is_capturing(nullptr)) return;
-  throw jit::Error(ErrorKind::unavailable,
-                   {jit::Stage::load,
-                    "qk_norm_rope: cannot be prepared while a stream is being captured into a graph",
-                    "prepare the plan before the capture begins; running it is legal in one",
-                    {},
-                    {}});
-}
-
 }  // namespace
 
 jit::Source source(const Spec& spec) {
@@ -81,9 +63,7 @@ jit::Source source(const Spec& spec) {
 }
 
 std::unique_ptr<const DeviceProgram<QkNormRopeParams>> program(const Spec& spec, int device) {
-  const CurrentDevice current(device);
-  const BesideCaptures beside;
-  refuse_while_capturing();
+  const Preparing preparing("qk_norm_rope", device);
   return std::make_unique<KernelProgram>(spec, device);
 }
 

@@ -22,9 +22,13 @@ DeviceBlocks::DeviceBlocks(const Memory& host, Device device)
 }
 
 Args DeviceBlocks::args(Args args) const {
-  for (TensorView* view : views(args))
-    if (*view) view->device = device_, view->data = translated(view->data);
+  for (TensorView* view : views(args)) *view = this->view(*view);
   return args;
+}
+
+TensorView DeviceBlocks::view(TensorView view) const {
+  if (view) view.device = device_, view.data = translated(view.data);
+  return view;
 }
 
 void DeviceBlocks::upload(const Memory& host) {

@@ -17,6 +17,9 @@ class DeviceBlocks {
   /// The arguments of a call that lies in that memory (not in a copy of it), with their tensors on the device.
   Args args(Args args) const;
 
+  /// One tensor of it.
+  TensorView view(TensorView view) const;
+
   /// From and to that memory, or a copy of it. They wait for the default stream.
   void upload(const Memory& host);
   void download(const Memory& host) const;

@@ -168,9 +168,9 @@ AROUND = [
     ),
     (
         "call: last token left to nobody when threads share",
-        "src/cpu/program.cpp",
-        "call.tokens * (part + 1) / call.parts);",
-        "call.tokens * (part + 1) / call.parts - (call.parts > 1 && part + 1 == call.parts ? 1 : 0));",
+        "src/cpu/share.cpp",
+        "shared.tokens * (part + 1) / shared.parts);",
+        "shared.tokens * (part + 1) / shared.parts - (shared.parts > 1 && part + 1 == shared.parts ? 1 : 0));",
     ),
     (
         "call: the caller's floating-point mode is kept",
