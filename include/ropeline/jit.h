@@ -257,13 +257,17 @@ struct Config {
   std::vector<std::string> packs;              ///< files written by write_pack, in order
   bool compile = true;                         ///< false: a program that is found nowhere is an error that names it
   std::string nvrtc;                           ///< libnvrtc's file or folder; empty: searched
-  std::vector<std::string> python_prefixes;    ///< where pip may have put NVRTC: sys.prefix of an interpreter
+  std::vector<std::string> python_prefixes;    ///< where pip may have put NVRTC: sys.prefix, or a folder of packages
   std::chrono::milliseconds lock_wait = std::chrono::seconds(30);  ///< for another process that compiles the same key
   std::function<void(const Event&)> on_event;  ///< called in the thread that asked; must not throw, fork or call build
 };
 
 /// The settings that the environment names (docs/environment.md), with Ropeline's defaults for the rest.
 ROPELINE_API Config default_config();
+
+/// Names one more of the python_prefixes that default_config has: for a package that knows its interpreter. Opens
+/// nothing. Settings that are in force already stay as they are.
+ROPELINE_API void add_python_prefix(std::string prefix);
 
 /// Replaces the settings of this process; what is in memory is forgotten, what is loaded stays usable. A pack that
 /// cannot be read throws jit::Error, and nothing changes.

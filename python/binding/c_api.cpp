@@ -8,8 +8,10 @@
 #include "error.h"
 #include "gradient.h"
 #include "registry.h"
+#include "ropeline/jit.h"
 #include "ropeline/ropeline.h"
 #include "spec_fields.h"
+#include "stream.h"
 
 namespace ropeline {
 namespace {
@@ -45,6 +47,8 @@ void give(const char** text, std::string value) {
   last_text = std::move(value);
   *text = last_text.c_str();
 }
+
+Device device_of(int cuda) { return cuda < 0 ? Device::cpu() : Device::cuda(cuda); }
 
 Json describe(const models::Family& family) {
   return {{"name", family.name},
@@ -99,15 +103,19 @@ int ropeline_spec_register(const char* json, int64_t* id) {
 }
 
 int ropeline_spec_of(int64_t id, const char** printed) {
-  return guarded([&] { give(printed, binding::plan_of(id).spec().json()); });
+  return guarded([&] { give(printed, binding::spec_of(id).json()); });
 }
 
-int ropeline_spec_supports(const char* json, const char** reason) {
-  return guarded([&] { give(reason, supports(Spec::from_json(json), Device::cpu()).reason); });
+int ropeline_spec_supports(const char* json, int cuda, const char** reason) {
+  return guarded([&] { give(reason, supports(Spec::from_json(json), device_of(cuda)).reason); });
+}
+
+int ropeline_spec_prepare(int64_t id, int cuda) {
+  return guarded([&] { binding::prepared(id, device_of(cuda)); });
 }
 
 int ropeline_spec_gradient(int64_t id, const char** json) {
-  return guarded([&] { give(json, binding::gradient_json(binding::plan_of(id).spec())); });
+  return guarded([&] { give(json, binding::gradient_json(binding::spec_of(id))); });
 }
 
 int ropeline_families(const char** json) {
@@ -132,6 +140,14 @@ int ropeline_cos_sin_table(const char* frequencies, const int64_t* positions, in
     const std::span rows(positions, static_cast<std::size_t>(count));
     fill_table(cos_sin_table(frequencies_of(frequencies), rows, angle_mode(mode)), cos, sin, capacity);
   });
+}
+
+int ropeline_cuda_stream(int cuda, void** stream) {
+  return guarded([&] { *stream = binding::current_stream(cuda); });
+}
+
+int ropeline_python_prefix(const char* folder) {
+  return guarded([&] { jit::add_python_prefix(folder); });
 }
 
 int ropeline_cpu_targets(const char** json) {

@@ -30,8 +30,11 @@ ROPELINE_C_API int ropeline_spec_parse(const char* json, const char** printed);
 ROPELINE_C_API int ropeline_spec_register(const char* json, int64_t* id);
 /// The printed form of a registered spec.
 ROPELINE_C_API int ropeline_spec_of(int64_t id, const char** printed);
-/// Why the CPU does not run the spec; an empty text if it does.
-ROPELINE_C_API int ropeline_spec_supports(const char* json, const char** reason);
+/// Why a device does not run the spec; an empty text if it does. Compiles nothing.
+/// cuda: the number of a CUDA device, or -1 for the CPU.
+ROPELINE_C_API int ropeline_spec_supports(const char* json, int cuda, const char** reason);
+/// Prepares a registered spec on that device, which otherwise its first call there does.
+ROPELINE_C_API int ropeline_spec_prepare(int64_t id, int cuda);
 /// What a backward pass needs to know (gradient.h).
 ROPELINE_C_API int ropeline_spec_gradient(int64_t id, const char** json);
 
@@ -46,6 +49,11 @@ ROPELINE_C_API int ropeline_layer(const char* config, int index, const char* dty
 /// mode: "exact" or "fp32_product". `capacity` is the number of floats that cos, and sin, have room for.
 ROPELINE_C_API int ropeline_cos_sin_table(const char* frequencies, const int64_t* positions, int64_t count,
                                           const char* mode, float* cos, float* sin, int64_t capacity);
+
+/// The stream (cudaStream_t) that ops on a CUDA device are queued on: torch's current one of this thread.
+ROPELINE_C_API int ropeline_cuda_stream(int cuda, void** stream);
+/// Where NVRTC is looked for, too: sys.prefix of an interpreter, or a folder of packages.
+ROPELINE_C_API int ropeline_python_prefix(const char* folder);
 
 /// The instruction sets that this machine runs, fastest first: ["avx512", "avx2", "scalar"].
 ROPELINE_C_API int ropeline_cpu_targets(const char** json);

@@ -1,10 +1,11 @@
-// Spreads the work over PyTorch's own threads. After a matrix product they spin on their cores for a while, and a second
-// pool would share the cores with them.
+// On a GPU the kernel is queued where torch queues its own. On a CPU the work is spread over PyTorch's own threads:
+// after a matrix product they spin on their cores for a while, and a second pool would share the cores with them.
 
 #include "execute.h"
 
 #include "ropeline/error.h"
 #include "ropeline/executor.h"
+#include "stream.h"
 #include "torch/csrc/inductor/aoti_torch/c/shim.h"
 
 // Of torch's stable C ABI since 2.10; null under 2.9, where the library's own pool works.
@@ -42,6 +43,8 @@ class TorchThreads final : public Executor {
 
 void execute(const Plan& plan, const Args& args) {
   static TorchThreads threads;
+  const Device device = plan.device();
+  if (device.kind == Device::Kind::cuda) return plan.run(args, {.cuda = current_stream(device.index)});
   plan.run(args, torch_parallel_for ? DeviceStream::on(threads) : DeviceStream{});
 }
 

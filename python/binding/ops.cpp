@@ -27,7 +27,7 @@ class Parameters {
         cos_sin_cache_(take_optional(stack[5])),
         spec_(torch::stable::detail::to<std::int64_t>(stack[6])) {}
 
-  const Plan& plan() const { return plan_of(spec_); }
+  const Plan& plan(Device device) const { return plan_of(spec_, device); }
 
   Args args() const {
     Args args;
@@ -83,9 +83,10 @@ void run_packed(StableIValue* stack, std::uint64_t, std::uint64_t) {
   const Tensor qkv = take(stack[0]);
   const Parameters parameters(stack + 1);
   with_python_errors([&] {
-    const Plan& plan = parameters.plan();
+    const TensorView all = view(qkv, "qkv");
+    const Plan& plan = parameters.plan(all.device);
     Args args = parameters.args();
-    const Packed packed = unpack(view(qkv, "qkv"), plan.spec());
+    const Packed packed = unpack(all, plan.spec());
     args.q = packed.q, args.k = packed.k;
     announce_write(qkv, "qkv");
     execute(plan, args);
@@ -96,8 +97,9 @@ void run_separate(StableIValue* stack, std::uint64_t, std::uint64_t) {
   const Separate call(stack);
   const auto run = [&] {
     const Args args = call.args();
+    const Plan& plan = call.parameters.plan(args.q.device);
     announce_write(call.q, "q"), announce_write(call.k, "k");
-    execute(call.parameters.plan(), args);
+    execute(plan, args);
   };
   with_python_errors(run, call.heads_first);
 }
@@ -105,8 +107,8 @@ void run_separate(StableIValue* stack, std::uint64_t, std::uint64_t) {
 void run_functional(StableIValue* stack, std::uint64_t, std::uint64_t) {
   const Separate call(stack);
   const auto run = [&] {
-    const Plan& plan = call.parameters.plan();
     Args args = call.args();
+    const Plan& plan = call.parameters.plan(args.q.device);
     Tensor q_out = empty_like(call.q), k_out = empty_like(call.k);
     args.q_out = call.seen(q_out, "q_out"), args.k_out = call.seen(k_out, "k_out");
     execute(plan, args);
@@ -129,7 +131,14 @@ ROPELINE_LIBRARY(ROPELINE_TORCH_NAMESPACE, m) {
   m.def("qk_norm_rope(Tensor q, Tensor k, " ROPELINE_PARAMETERS ", bool heads_first=False) -> (Tensor, Tensor)");
 }
 
+// One implementation for both: a call runs where its first tensor is.
 ROPELINE_LIBRARY_IMPL(ROPELINE_TORCH_NAMESPACE, CPU, m) {
+  m.impl("qk_norm_rope_", &ropeline::binding::run_packed);
+  m.impl("qk_norm_rope_sep_", &ropeline::binding::run_separate);
+  m.impl("qk_norm_rope", &ropeline::binding::run_functional);
+}
+
+ROPELINE_LIBRARY_IMPL(ROPELINE_TORCH_NAMESPACE, CUDA, m) {
   m.impl("qk_norm_rope_", &ropeline::binding::run_packed);
   m.impl("qk_norm_rope_sep_", &ropeline::binding::run_separate);
   m.impl("qk_norm_rope", &ropeline::binding::run_functional);

@@ -1,66 +1,76 @@
 #include "registry.h"
 
-#include <atomic>
-#include <memory>
-#include <mutex>
-#include <unordered_map>
-#include <vector>
+#include <compare>
 
+#include "cuda/context.h"
 #include "error.h"
+#include "ropeline/once.h"
+#include "stream.h"
 
 namespace ropeline::binding {
 namespace {
 
-using Plans = std::unordered_map<std::int64_t, Plan>;
+constexpr int on_cpu = -1;
 
-// Readers use an immutable map; a writer publishes a larger copy. Replaced maps stay alive, because a reader may still
-// be in one: a process has a handful of specs, so that is a handful of small maps. All of it is leaked on purpose, so
-// that an op that runs while the process exits finds its plan.
-struct Registry {
-  std::mutex writers;
-  std::vector<std::unique_ptr<const Plans>> versions;
-  std::atomic<const Plans*> current = nullptr;
+struct Key {
+  std::int64_t id;
+  int device;  // a CUDA device, or on_cpu
+  auto operator<=>(const Key&) const = default;
 };
 
-Registry& registry() {
-  static auto* only = new Registry;
+// An id is a digest: its bits are mixed already.
+struct Hash {
+  std::size_t operator()(const Key& key) const { return static_cast<std::size_t>(key.id + key.device); }
+};
+
+using Plans = jit::Once<Key, Plan, Hash>;
+
+// Leaked on purpose, so that an op that runs while the process exits finds its plan.
+Plans& plans() {
+  static auto* const only = new Plans;
   return *only;
 }
 
-const Plan* find(std::int64_t id) {
-  const Plans* plans = registry().current.load(std::memory_order_acquire);
-  if (!plans) return nullptr;
-  const auto entry = plans->find(id);
-  return entry == plans->end() ? nullptr : &entry->second;
-}
+Key key_of(std::int64_t id, Device device) { return {id, device.kind == Device::Kind::cuda ? device.index : on_cpu}; }
 
-void publish(std::int64_t id, Plan plan) {
-  Registry& all = registry();
-  const std::lock_guard lock(all.writers);
-  const Plans* before = all.current.load(std::memory_order_relaxed);
-  auto next = std::make_unique<Plans>(before ? *before : Plans());
-  next->emplace(id, std::move(plan));
-  all.current.store(next.get(), std::memory_order_release);
-  all.versions.push_back(std::move(next));
+void refuse_while_capturing(std::int64_t id, Device device) {
+  const cuda::CurrentDevice current(device.index);
+  if (!cuda::is_capturing(current_stream(device.index))) return;
+  throw Error(ErrorKind::unavailable,
+              text("spec: ", id, " is not prepared for ", to_string(device),
+                   ", which a stream that is being captured into a graph does not allow; call the op once before the "
+                   "capture, or ropeline.prepare(spec, \"",
+                   to_string(device), "\")"));
 }
 
 }  // namespace
 
 std::int64_t register_spec(const Spec& spec) {
   const std::int64_t id = spec.id();
-  const Plan* known = find(id);
-  if (!known) publish(id, prepare(spec, Device::cpu()));
-  if (known && !(known->spec() == spec))
+  const Plan& known = plans().get({id, on_cpu}, [&] { return prepare(spec, Device::cpu()); });
+  if (!(known.spec() == spec))
     throw Error(ErrorKind::internal,
-                text("spec: two specs share the id ", id, ": ", known->spec().json(), " and ", spec.json()));
+                text("spec: two specs share the id ", id, ": ", known.spec().json(), " and ", spec.json()));
   return id;
 }
 
-const Plan& plan_of(std::int64_t id) {
-  const Plan* plan = find(id);
+const Spec& spec_of(std::int64_t id) {
+  const Plan* plan = plans().find({id, on_cpu});
   require(plan != nullptr, "spec: ", id,
           " is not registered in this process; ropeline.Spec.from_json(text).id registers it");
-  return *plan;
+  return plan->spec();
+}
+
+const Plan& prepared(std::int64_t id, Device device) {
+  const Spec& spec = spec_of(id);
+  return plans().get(key_of(id, device), [&] { return prepare(spec, device); });
+}
+
+const Plan& plan_of(std::int64_t id, Device device) {
+  if (const Plan* plan = plans().find(key_of(id, device))) return *plan;
+  spec_of(id);  // an unknown one is said first
+  if (device.kind == Device::Kind::cuda) refuse_while_capturing(id, device);
+  return prepared(id, device);
 }
 
 }  // namespace ropeline::binding

@@ -3,12 +3,15 @@
 import ctypes
 import json
 import operator
+import os
 import pathlib
+import sys
 
 import torch
 
 _PATH = pathlib.Path(__file__).with_name("libropeline_torch.so")
 _INVALID_ARGUMENT = 1
+CPU = -1  # as a device; others are numbers of CUDA devices
 
 _STRING, _INT, _INT64, _DATA = ctypes.c_char_p, ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
 _TEXT = ctypes.POINTER(ctypes.c_char_p)
@@ -18,12 +21,15 @@ _ARGUMENTS = {
     "ropeline_spec_parse": [_STRING, _TEXT],
     "ropeline_spec_register": [_STRING, ctypes.POINTER(_INT64)],
     "ropeline_spec_of": [_INT64, _TEXT],
-    "ropeline_spec_supports": [_STRING, _TEXT],
+    "ropeline_spec_supports": [_STRING, _INT, _TEXT],
+    "ropeline_spec_prepare": [_INT64, _INT],
     "ropeline_spec_gradient": [_INT64, _TEXT],
     "ropeline_families": [_TEXT],
     "ropeline_describe": [_STRING, _STRING, _TEXT],
     "ropeline_layer": [_STRING, _INT, _STRING, _TEXT],
     "ropeline_cos_sin_table": [_STRING, _DATA, _INT64, _STRING, _DATA, _DATA, _INT64],
+    "ropeline_cuda_stream": [_INT, ctypes.POINTER(_DATA)],
+    "ropeline_python_prefix": [_STRING],
     "ropeline_cpu_targets": [_TEXT],
     "ropeline_threads": [],
     "ropeline_set_threads": [_INT],
@@ -78,8 +84,11 @@ class Library:
     def spec_of(self, number):
         return self._text("ropeline_spec_of", _integer("spec", number, _INT64))
 
-    def why_unsupported(self, text):
-        return self._text("ropeline_spec_supports", text.encode())
+    def why_unsupported(self, text, device=CPU):
+        return self._text("ropeline_spec_supports", text.encode(), device)
+
+    def prepare(self, number, device):
+        self._check(self._c.ropeline_spec_prepare(_integer("spec", number, _INT64), device))
 
     def gradient(self, number):
         return json.loads(self._text("ropeline_spec_gradient", _integer("spec", number, _INT64)))
@@ -98,6 +107,14 @@ class Library:
         out = cos.data_ptr(), sin.data_ptr(), min(cos.numel(), sin.numel())
         self._check(self._c.ropeline_cos_sin_table(to_json(frequencies).encode(), *rows, mode.encode(), *out))
 
+    def cuda_stream(self, device):
+        stream = ctypes.c_void_p()
+        self._check(self._c.ropeline_cuda_stream(device, ctypes.byref(stream)))
+        return stream.value or 0
+
+    def python_prefix(self, folder):
+        self._check(self._c.ropeline_python_prefix(os.fsencode(folder)))
+
     def cpu_targets(self):
         return json.loads(self._text("ropeline_cpu_targets"))
 
@@ -113,3 +130,6 @@ class Library:
 
 library = Library(_PATH)
 library.default_threads(torch.get_num_threads())
+# pip puts NVRTC beside torch, or into this interpreter's own packages. Naming a folder opens nothing.
+library.python_prefix(pathlib.Path(torch.__file__).parents[1])
+library.python_prefix(sys.prefix)

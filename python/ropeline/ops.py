@@ -1,5 +1,9 @@
 """The torch ops, their fake kernels, and the calls that take a Spec.
 
+On a CUDA device the kernel is queued on torch's current stream, and the call waits for nothing. The first call of a
+spec on a device compiles its kernels or finds them in the cache; `prepare` does it beforehand, which a call that is
+captured into a CUDA graph needs. All tensors of a call are on one device.
+
 One kernel, three forms: `qk_norm_rope_` on a packed qkv in place, `qk_norm_rope_sep_` on q and k in place, and
 `qk_norm_rope`, which returns new tensors and is the one that has a gradient. Streams are [T, H, D] or [B, T, H, D];
 the stride of D is 1, the others are free as long as they and the base keep the spec's `alignment` (16 bytes unless
@@ -56,10 +60,14 @@ def qk_norm_rope(q, k, spec, *, heads_first=False, **tensors):
     return torch.ops.ropeline.qk_norm_rope.default(q, k, *parameters, heads_first)
 
 
-def _fake_output(q, k):
-    if q.device != k.device:
-        raise ValueError(f"k: is on {k.device}, q is on {q.device}")
-    return torch.empty_like(q), torch.empty_like(k)
+_TENSORS = ("q_weight", "k_weight", "positions", "cos", "sin", "cos_sin_cache")
+
+
+def _same_device(device, parameters, **streams):
+    """The one thing that a compiled graph can get wrong for good; shapes are for the op to judge."""
+    for name, tensor in (*streams.items(), *zip(_TENSORS, parameters)):
+        if tensor is not None and tensor.device != device:
+            raise ValueError(f"{name}: is on {tensor.device}, the call runs on {device}")
 
 
 def register(namespace):
@@ -67,15 +75,16 @@ def register(namespace):
 
     @torch.library.register_fake(f"{namespace}::qk_norm_rope_")
     def _(qkv, *parameters):
-        return None
+        _same_device(qkv.device, parameters)
 
     @torch.library.register_fake(f"{namespace}::qk_norm_rope_sep_")
     def _(q, k, *parameters, heads_first=False):
-        return None
+        _same_device(q.device, parameters, k=k)
 
     @torch.library.register_fake(f"{namespace}::qk_norm_rope")
     def _(q, k, *parameters, heads_first=False):
-        return _fake_output(q, k)
+        _same_device(q.device, parameters, k=k)
+        return torch.empty_like(q), torch.empty_like(k)
 
     torch.library.register_autograd(
         f"{namespace}::qk_norm_rope", gradient.backward, setup_context=gradient.setup_context

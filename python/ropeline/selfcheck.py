@@ -23,38 +23,39 @@ def check(module, fused, specs):
     weight = getattr(module, fused._ropeline_names.q_norm).weight
     spec = json.loads(specs[weight.dtype].json)
     random = torch.Generator().manual_seed(20)
-    cos, sin = _angles(spec, weight.dtype, random)
-    _check_heads(trial, spec, weight.dtype, random, cos, sin)
-    _check_layer(module, trial, weight.dtype, random, (cos, sin))
+    cos, sin = _angles(spec, weight, random)
+    _check_heads(trial, spec, weight, random, cos, sin)
+    _check_layer(module, trial, weight, random, (cos, sin))
 
 
-def _randn(shape, dtype, random):
-    return torch.randn(shape, generator=random).to(dtype)
+def _randn(shape, like, random):
+    """The same values in every dtype and on every device."""
+    return torch.randn(shape, generator=random).to(like)
 
 
-def _angles(spec, dtype, random):
+def _angles(spec, like, random):
     rope = next(step["rope"] for step in spec["q"]["steps"] if "rope" in step)
     rows = rope["angles"]["rows"]
     angles = torch.randn((1, 2, rows["rotary_dim"] // 2), generator=random)
-    return tuple(_ROWS[rows["layout"]](f(angles)).to(dtype) for f in (torch.cos, torch.sin))
+    return tuple(_ROWS[rows["layout"]](f(angles)).to(like) for f in (torch.cos, torch.sin))
 
 
-def _check_heads(trial, spec, dtype, random, cos, sin):
-    q, k = (_randn((1, spec[name]["heads"], 2, spec["head_dim"]), dtype, random) for name in "qk")
+def _check_heads(trial, spec, like, random, cos, sin):
+    q, k = (_randn((1, spec[name]["heads"], 2, spec["head_dim"]), like, random) for name in "qk")
     expected = trial._ropeline_eager(q, k, cos, sin)
     got = trial._ropeline_rope(q.clone(), k.clone(), cos, sin)
     for name, a, b in zip("qk", expected, got):
         different = (a != b).float().mean().item()
-        if dtype != torch.float32 and different > _DIFFERENT:
+        if like.dtype != torch.float32 and different > _DIFFERENT:
             raise RuntimeError(f"self-check: {different:.1%} of {name} differs from the layer's own")
-        _check_close(name, a, b, _STEP[dtype])
+        _check_close(name, a, b, _STEP[like.dtype])
 
 
-def _check_layer(module, trial, dtype, random, angles):
-    hidden = _randn((1, 2, module.config.hidden_size), dtype, random)
+def _check_layer(module, trial, like, random, angles):
+    hidden = _randn((1, 2, module.config.hidden_size), like, random)
     call = {"hidden_states": hidden, "position_embeddings": angles, "attention_mask": None}
     expected, got = (type(layer).forward(layer, **call)[0] for layer in (module, trial))
-    _check_close("the output of the layer", expected, got, 4 * _STEP[dtype])
+    _check_close("the output of the layer", expected, got, 4 * _STEP[like.dtype])
 
 
 def _check_close(name, expected, got, step):

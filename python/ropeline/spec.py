@@ -6,7 +6,7 @@ defaults of spec.h, and a field that C++ does not know is refused by name.
 
 import torch
 
-from ._library import library, to_json
+from ._library import CPU, library, to_json
 
 _DTYPE_NAMES = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -44,9 +44,37 @@ class Spec:
         return Spec, (self.json,)
 
 
-def supports(spec):
-    """The reason why this CPU does not run the spec, or an empty string if it does. Compiles nothing."""
-    return library.why_unsupported(spec.json)
+def supports(spec, device="cpu"):
+    """The reason why that device does not run the spec, or an empty string if it does. Compiles nothing.
+
+    For a GPU, yes means that there is a driver and that device, sm_80 or newer; whether a compiler or compiled kernels
+    can be had is for `prepare` to find out.
+    """
+    return library.why_unsupported(spec.json, device_number(device))
+
+
+def prepare(spec, device, *, gradient=False):
+    """Makes the spec ready for that device, which otherwise its first call there does: on a GPU, compiles its kernels
+    or finds them in the cache. A call that is captured into a CUDA graph must find it ready. gradient: the kernels of
+    the backward pass, too. RuntimeError with the reason if it cannot be done."""
+    number, device = spec.id, device_number(device)
+    library.prepare(number, device)
+    if gradient:
+        for step in sum(library.gradient(number).values(), []):
+            if step["kind"] == "rope":
+                library.prepare(step["turns"], device)
+
+
+def device_number(device):
+    """How the C functions name a device: CPU, or the number of a CUDA device. "cuda" alone is the current one."""
+    device = torch.device(device)
+    if device.type == "cpu":
+        return CPU
+    if device.type != "cuda":
+        raise ValueError(f"device: {device} is neither a CPU nor a CUDA device")
+    if device.index is None:
+        return torch.cuda.current_device() if torch.cuda.is_initialized() else 0
+    return device.index
 
 
 def dtype_name(dtype):

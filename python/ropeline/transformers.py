@@ -20,7 +20,7 @@ from torch.nn.modules.module import _has_any_global_hook
 from . import selfcheck
 from ._library import library
 from .rewrite import Names, UnexpectedForward, rewritten_forward
-from .spec import Spec, dtype_name, supports
+from .spec import Spec, device_number, dtype_name, prepare, supports
 
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
@@ -57,9 +57,9 @@ class Report(tuple):
 def apply(model, *, strict=False):
     """Switches every attention layer whose class the table knows, and reports each. A second call changes nothing.
 
-    A layer is left alone, with the reason, if its class is unknown, its forward is not the expected one, the CPU does
-    not run its spec, or the op does not agree with the layer on two random tokens. strict: then raise RuntimeError, and
-    leave the whole model as it was.
+    A layer is left alone, with the reason, if its class is unknown, its forward is not the expected one, its device
+    does not run its spec, or the op does not agree with the layer on two random tokens. strict: then raise
+    RuntimeError, and leave the whole model as it was. On a GPU it compiles the kernels or finds them in the cache.
     """
     table = {name: family for family in library.families() for name in family["attention_classes"]}
     known = {name: Names(f["q_norm"], f["k_norm"], f["rope_function"]) for name, f in table.items()}
@@ -103,31 +103,33 @@ def _switch(module, known):
         raise _LeftAlone(f"the class is not in the table, which has {', '.join(sorted(known))}")
     if "forward" in vars(module):
         raise _LeftAlone("its forward was replaced on the instance")
-    dtype = _dtype(module, names)
+    weight = _weight(module, names)
     fused = fused_class(type(module), names)
-    specs = _specs(module, dtype)
+    specs = _specs(module, weight)
     selfcheck.check(module, fused, specs)
     module.__class__ = fused
     module._ropeline = {dtype: spec.id for dtype, spec in specs.items()}
 
 
-def _dtype(module, names):
+def _weight(module, names):
+    """The weight of its q norm, whose dtype and device the layer has."""
     weight = getattr(module, names.q_norm).weight
-    if weight.device.type != "cpu":
-        raise _LeftAlone(f"its weights are on {weight.device}, the op runs on the CPU")
+    if weight.device.type not in ("cpu", "cuda"):
+        raise _LeftAlone(f"its weights are on {weight.device}, the op runs on CPUs and CUDA devices")
     for norm in (getattr(module, names.q_norm), getattr(module, names.k_norm)):
         if _has_hooks(norm):
             raise _LeftAlone("a norm has hooks, which the op would pass by")
     dtype_name(weight.dtype)
-    return weight.dtype
+    return weight
 
 
-def _specs(module, dtype):
-    """The spec of the layer in each dtype that it may be moved to later; the present one must run."""
+def _specs(module, weight):
+    """The spec of the layer in each dtype that it may be moved to later; the present one must run where it is."""
     config = module.config.to_json_string(use_diff=False)
     specs = {d: Spec(library.layer(config, module.layer_idx, dtype_name(d))) for d in _DTYPES}
-    if reason := supports(specs[dtype]):
+    if reason := supports(specs[weight.dtype], weight.device):
         raise _LeftAlone(reason)
+    prepare(specs[weight.dtype], weight.device)
     return {d: spec for d, spec in specs.items() if not supports(spec)}
 
 
@@ -145,7 +147,7 @@ class Fused:
         q_weight, k_weight = q_norm.weight, k_norm.weight
         spec = self._ropeline.get(q.dtype)
         same = q.dtype == k.dtype == q_weight.dtype == k_weight.dtype == cos.dtype
-        if spec is None or not same or not q.is_cpu:
+        if spec is None or not same or _obstacle(spec, q.device.type, q.device.index):
             self._ropeline_warn(q)
             return self._ropeline_eager(q, k, cos, sin)
         parameters = (q_weight, k_weight, None, cos, sin, None, spec, True)
@@ -159,7 +161,8 @@ class Fused:
     def _ropeline_warn(self, q):
         if not torch.compiler.is_compiling():
             message = f"{type(self).__name__}: {q.dtype} on {q.device} runs on the model's own code"
-            warnings.warn(message, stacklevel=3)
+            reason = _OBSTACLES.get((self._ropeline.get(q.dtype), q.device.type, q.device.index))
+            warnings.warn(f"{message}{': ' + reason if reason else ''}", stacklevel=3)
 
     def _ropeline_eager(self, q, k, cos, sin):
         """The layer's own modules, for what the op does not take: hooks, forward mode, autocast, another device."""
@@ -174,6 +177,29 @@ class Fused:
 # The ops that switched layers call. Tests put others here: counting ones, wrong ones, the scalar reference.
 qk_norm_rope = torch.ops.ropeline.qk_norm_rope.default
 qk_norm_rope_sep_ = torch.ops.ropeline.qk_norm_rope_sep_.default
+
+
+_OBSTACLES = {}
+
+
+@torch.compiler.assume_constant_result
+def _obstacle(spec, kind, index):
+    """Why the op does not run a spec on a device, or an empty string. A switched model may be moved to a GPU later: the
+    first question prepares the spec there. While a graph is captured that cannot be, and the op itself says so."""
+    device = spec, kind, index
+    if device not in _OBSTACLES:
+        if kind == "cuda" and torch.cuda.is_current_stream_capturing():
+            return ""
+        _OBSTACLES[device] = _first_obstacle(*device)
+    return _OBSTACLES[device]
+
+
+def _first_obstacle(spec, kind, index):
+    try:
+        library.prepare(spec, device_number(torch.device(kind, index)))
+    except (RuntimeError, ValueError) as reason:
+        return str(reason)
+    return ""
 
 
 def _has_hooks(norm):

@@ -39,8 +39,10 @@ void append_packages(Paths& paths, const fs::path& packages) {
   append_folder(paths, packages / "nvidia/cuda_nvrtc/lib");
 }
 
+// An interpreter's prefix, or a folder of packages itself.
 void append_python(Paths& paths, const fs::path& prefix) {
   std::error_code ignored;
+  append_packages(paths, prefix);
   for (const char* lib : {"lib", "lib64"})
     for (const auto& entry : fs::directory_iterator(prefix / lib, ignored))
       if (entry.path().filename().string().starts_with("python3"))

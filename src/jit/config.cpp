@@ -18,7 +18,18 @@ std::shared_ptr<Runtime>& slot() {
   return *runtime;
 }
 
+// What an interpreter has named. Leaked as the runtime is; hold_once guards it.
+std::vector<std::string>& named_prefixes() {
+  static auto* const prefixes = new std::vector<std::string>();
+  return *prefixes;
+}
+
 }  // namespace
+
+void add_python_prefix(std::string prefix) {
+  const auto lock = detail::hold_once();
+  named_prefixes().push_back(std::move(prefix));
+}
 
 Config default_config() {
   Config config;
@@ -27,6 +38,8 @@ Config default_config() {
   config.packs = env::packs();
   config.compile = !env::no_compile();
   config.nvrtc = env::nvrtc().value_or("");
+  const auto lock = detail::hold_once();
+  config.python_prefixes = named_prefixes();
   return config;
 }
 

@@ -45,5 +45,20 @@ TEST(NvrtcSearch, TheLoaderComesBeforeToolkitsBeforeWheels) {
   EXPECT_TRUE(std::ranges::equal(expected, std::vector(candidates.begin(), candidates.begin() + expected.size())));
 }
 
+TEST(NvrtcSearch, APrefixMayBeAFolderOfPackages) {
+  const TemporaryFolder base;
+  make_library(base / "dist-packages/nvidia/cu13/lib/libnvrtc.so.13");
+  const auto candidates = nvrtc_candidates({"", {base / "dist-packages"}});
+  EXPECT_EQ(std::ranges::count(candidates, base / "dist-packages/nvidia/cu13/lib/libnvrtc.so.13"), 1);
+}
+
+TEST(NvrtcSearch, AnInterpretersFoldersBecomePartOfTheDefaults) {
+  const auto before = default_config().python_prefixes;
+  add_python_prefix("/a/prefix");
+  auto expected = before;
+  expected.push_back("/a/prefix");
+  EXPECT_EQ(default_config().python_prefixes, expected);
+}
+
 }  // namespace
 }  // namespace ropeline::jit

@@ -227,7 +227,7 @@ def test_one_odd_layer_does_not_keep_the_others(model):
 
 
 def test_weights_elsewhere(model):
-    assert reasons(model.to("meta")) == {"its weights are on meta, the op runs on the CPU"}
+    assert reasons(model.to("meta")) == {"its weights are on meta, the op runs on CPUs and CUDA devices"}
 
 
 def test_a_dtype_that_the_op_does_not_have(model):

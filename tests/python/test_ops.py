@@ -230,5 +230,5 @@ def test_the_raw_op_raises_the_same_value_error(call):
 
 
 def test_a_tensor_elsewhere_is_refused(call):
-    with pytest.raises(ValueError, match="^k: is on cpu, q is on meta$"):
+    with pytest.raises(ValueError, match="^k: is on cpu, the call runs on meta$"):
         ropeline.qk_norm_rope(call.q.to("meta"), call.k, call.spec, **call.tensors)
