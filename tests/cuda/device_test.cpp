@@ -104,17 +104,5 @@ TEST_F(OnDevice, ARefusedLaunchHarmsNothing) {
   expect_scaled(scaled(kernel, 5, 100, nullptr), 5);
 }
 
-TEST_F(OnDevice, TwoDevices) {
-  if (cuda::device_count() < 2) ROPELINE_NOT_RUN("one device");
-  const cuda::CurrentDevice second(1);
-  const Kernel kernel = load(kScale).kernel();
-  DeviceMemory memory(64 * sizeof(float), 1);
-  memory.upload(counting(64).data());
-  kernel.launch({.block = {64}}, static_cast<float*>(memory.data()), 4.0f, 64);
-  std::vector<float> y(64);
-  memory.download(y.data());
-  expect_scaled(y, 4);
-}
-
 }  // namespace
 }  // namespace ropeline::jit

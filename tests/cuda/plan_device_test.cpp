@@ -1,16 +1,11 @@
-// Plans on a real GPU, where the conformance suite does not look: graphs, streams, threads, devices, large offsets.
+// Plans on a real GPU, where the conformance suite does not look: graphs, streams, threads, large offsets.
 
 #include <cstring>
 #include <optional>
 #include <thread>
 
-#include "conformance/device_blocks.h"
-#include "conformance/difference.h"
-#include "conformance/recipe.h"
-#include "cuda/context.h"
+#include "cuda/plan_on_device.h"
 #include "cuda/queue.h"
-#include "reference/reference.h"
-#include "tests/jit/setting.h"
 
 namespace ropeline {
 namespace {
@@ -19,34 +14,6 @@ using conformance::Call;
 using conformance::DeviceBlocks;
 using cuda::Graph;
 using cuda::Queue;
-
-Spec spec_of(int q = 8, int k = 2) {
-  return qk_norm_rope({q, k, 128}, RmsNorm{}, Rope::neox(Frequencies::theta(1e6, 128)));
-}
-
-Call call_of(std::uint64_t seed, std::int64_t tokens = 33) {
-  conformance::Recipe recipe{.spec = spec_of()};
-  recipe.tokens = tokens;
-  recipe.layout = conformance::Layout::packed;
-  recipe.positions = conformance::Positions::far;
-  recipe.seed = seed;
-  return conformance::make(recipe);
-}
-
-Call done_by_reference(Call call) {
-  reference::run(call.spec, call.args);
-  return call;
-}
-
-class PlanOnDevice : public testing::Test {
- protected:
-  void SetUp() override {
-    if (const std::string reason = cuda::obstacle(0); !reason.empty()) ROPELINE_NOT_RUN("no CUDA device: " + reason);
-    jit::configure(jit::test_config());
-    ROPELINE_NEEDS_COMPILER();
-    cuda::make_current();
-  }
-};
 
 TEST_F(PlanOnDevice, AGraphReplaysItWithOtherData) {
   const Plan plan = prepare(spec_of(), Device::cuda());
@@ -118,20 +85,6 @@ TEST_F(PlanOnDevice, AThreadWithoutAContextRunsAndEndsAPlan) {
     EXPECT_EQ(cuda::current_device(), -1);
   }).join();
   EXPECT_EQ(conformance::difference(done_by_reference(call), got), "");
-}
-
-TEST_F(PlanOnDevice, TwoDevicesRunOneSpec) {
-  if (cuda::device_count() < 2) ROPELINE_NOT_RUN("one device");
-  const Call call = call_of(6);
-  for (const int index : {1, 0, 1}) {
-    const Plan plan = prepare(spec_of(), Device::cuda(index));
-    Call got = call;
-    DeviceBlocks blocks(got.memory, Device::cuda(index));
-    plan.run(blocks.args(got.args));
-    blocks.download(got.memory);
-    EXPECT_EQ(conformance::difference(done_by_reference(call), got), "") << index;
-    EXPECT_EQ(cuda::current_device(), 0);
-  }
 }
 
 // The second token lies 2^31 elements behind the first: no 32 bits hold its offset.
