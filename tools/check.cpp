@@ -12,6 +12,7 @@
 #include "tools/golden/golden.h"
 #include "tools/golden/timing.h"
 #include "tools/machine_check.h"
+#include "tools/progress.h"
 
 namespace ropeline::tools {
 namespace {
@@ -34,13 +35,6 @@ std::string names_of(const std::vector<Device>& devices) {
 void print_absence(const CheckWords& words) {
   if (words.target.empty() && words.device.empty() && !cuda_absence().empty())
     fmt::print("not run on a GPU: {}\n", cuda_absence());
-}
-
-// 1234567 -> "1,234,567"
-std::string grouped(std::int64_t n) {
-  std::string digits = std::to_string(n);
-  for (auto at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
-  return digits;
 }
 
 bool check_machine(const CheckWords& words) {

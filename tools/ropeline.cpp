@@ -1,5 +1,5 @@
-// The program `ropeline`: info, run, check. Exit codes: 0 all is well, 1 a check failed, 2 a mistake in the call or in
-// a file, 3 this machine or this version cannot do it.
+// The program `ropeline`: info, run, check, warm. Exit codes: 0 all is well, 1 a check failed, 2 a mistake in the call
+// or in a file, 3 this machine or this version cannot do it.
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -8,10 +8,12 @@
 #include <new>
 
 #include "ropeline/error.h"
+#include "ropeline/models.h"
 #include "ropeline/version.h"
 #include "tools/check.h"
 #include "tools/info.h"
 #include "tools/run.h"
+#include "tools/warm.h"
 
 namespace ropeline::tools {
 namespace {
@@ -86,6 +88,43 @@ void add_check(CLI::App& app, CheckWords& words) {
       "  ropeline check --golden tests/golden --time");
 }
 
+void add_program_words(CLI::App& app, ProgramWords& words) {
+  app.add_option("--model", words.models, "published names, paths of config.json files, or all")->delimiter(',');
+  app.add_option("--spec", words.specs, "a spec as it is printed: JSON, or @FILE");
+  app.add_option(
+         "--arch", words.architectures,
+         "sm_80,sm_90 ...; left out: of this machine's GPUs; without one, and for a pack, sm_80,sm_90,sm_100,sm_120")
+      ->delimiter(',');
+  app.add_option("--dtype", words.dtypes, "of the models: bf16, fp16, fp32")->delimiter(',')->capture_default_str();
+  app.add_option("--tp", words.tensor_parallel, "ranks that the heads are divided by: 1,2,4,8")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--angles", words.angles, "rows (what transformers hands over), frequencies, cache")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--rounding", words.rounding, "model (as the eager model) or fused")
+      ->delimiter(',')
+      ->capture_default_str();
+}
+
+void add_warm(CLI::App& app, WarmWords& words) {
+  auto* warm = app.add_subcommand("warm", "Compile the GPU kernels of models ahead of time; needs no GPU");
+  add_program_words(*warm, words.programs);
+  warm->add_option("--pack", words.pack, "file to write, for ROPELINE_PACKS; left out: the cache folder");
+  warm->add_option("--jobs", words.jobs, "processes; 0: one for each core")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+  std::string names;
+  for (const std::string& name : models::published()) names += "\n  " + name;
+  warm->footer(
+      "Examples:\n"
+      "  ropeline warm --model qwen3-30b-a3b --arch sm_90\n"
+      "  ropeline warm --model Qwen3-8B/config.json --dtype bf16,fp16 --tp 1,2,4 --pack kernels.pack\n"
+      "Published names:" +
+      names);
+}
+
 int fail(const char* sentence, int code) {
   std::fprintf(stderr, "ropeline: %s\n", sentence);
   return code;
@@ -106,9 +145,11 @@ int main(int count, char** arguments) {
       "`ropeline COMMAND --help` shows examples.");
   RunWords run_words;
   CheckWords check_words;
+  WarmWords warm_words;
   auto* info_command = app.add_subcommand("info", "Version, instruction sets, devices, and the steps that run here");
   add_run(app, run_words);
   add_check(app, check_words);
+  add_warm(app, warm_words);
   try {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
@@ -117,6 +158,7 @@ int main(int count, char** arguments) {
   try {
     if (app.get_subcommands().empty()) return std::fputs(app.help().c_str(), stderr), kMistake;
     if (app.got_subcommand("check")) return check(check_words) ? 0 : kFailed;
+    if (app.got_subcommand("warm")) return warm(warm_words), 0;
     std::fputs((app.got_subcommand(info_command) ? info() : run(run_words)).c_str(), stdout);
     return 0;
   } catch (const Error& error) {

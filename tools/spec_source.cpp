@@ -15,12 +15,6 @@ namespace {
   throw Error(ErrorKind::invalid_argument, fmt::format("{}: {} is not {}", flag, value, right));
 }
 
-DType dtype_of(const std::string& word) {
-  for (DType type : {DType::bf16, DType::fp16, DType::fp32})
-    if (word == name_of(type)) return type;
-  wrong("--dtype", word, "bf16, fp16 or fp32");
-}
-
 Rounding rounding_of(const std::string& word) {
   if (word == "fused") return Rounding::fused();
   if (word.size() != 2) wrong("--rounding", word, "fused, or two letters such as Ar (cast and arithmetic)");
@@ -77,8 +71,17 @@ SourcedSpec from_flags(const SpecWords& words) {
 SourcedSpec spec_of(const SpecWords& words) {
   if (!words.config.empty()) return from_config(words);
   if (words.spec.empty()) return from_flags(words);
-  const bool file = words.spec.front() == '@';
-  return {Spec::from_json(file ? text_of(words.spec.substr(1)) : words.spec), {}};
+  return {spec_in(words.spec), {}};
+}
+
+Spec spec_in(const std::string& word) {
+  return Spec::from_json(word.starts_with("@") ? text_of(word.substr(1)) : word);
+}
+
+DType dtype_of(const std::string& word) {
+  for (DType type : {DType::bf16, DType::fp16, DType::fp32})
+    if (word == name_of(type)) return type;
+  wrong("--dtype", word, "bf16, fp16 or fp32");
 }
 
 std::string text_of(const std::filesystem::path& path) {

@@ -35,6 +35,12 @@ struct SourcedSpec {
 /// Throws Error{invalid_argument} that names the flag or the field.
 SourcedSpec spec_of(const SpecWords& words);
 
+/// The spec of JSON text, or of a file with it (@path).
+Spec spec_in(const std::string& word);
+
+/// bf16, fp16 or fp32. Throws Error{invalid_argument} that names --dtype.
+DType dtype_of(const std::string& word);
+
 /// The whole text of a file. Throws Error{invalid_argument} when it cannot be read.
 std::string text_of(const std::filesystem::path& path);
 

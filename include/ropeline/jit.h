@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -98,6 +99,9 @@ struct Build {
 /// The binary of a program for one architecture, from wherever it can be had. Needs no GPU when `architecture` is set.
 /// Throws jit::Error.
 ROPELINE_API Build build(const Source& source, const Options& options = {});
+
+/// As `build`, but nothing is compiled: the binary out of a pack, a read-only folder or the cache folder, if one has it.
+ROPELINE_API std::optional<Build> find(const Source& source, const Options& options = {});
 
 // --- running it --------------------------------------------------------------------------------------------------
 

@@ -47,4 +47,12 @@ ROPELINE_API Layer layer(std::string_view config_json, int index, DType dtype);
 ///  "layers": [{"kind": ..., "spec": "the printed form, itself JSON, as a string"}, ...]}
 ROPELINE_API std::string describe(std::string_view config_json, DType dtype);
 
+/// Names of published models: "qwen3-30b-a3b", "gemma3-270m". For programs that take a model by name; sizes that are
+/// missing here are read from their config.json all the same.
+ROPELINE_API std::vector<std::string> published();
+
+/// What the config.json of that model says of its attention layers, as JSON text for the functions above.
+/// Throws Error{invalid_argument} that lists the names.
+ROPELINE_API std::string published_config(std::string_view name);
+
 }  // namespace ropeline::models

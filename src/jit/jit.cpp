@@ -17,6 +17,11 @@ Build build(const Source& source, const Options& options) {
   return runtime()->build({program, options, architecture_of(options)});
 }
 
+std::optional<Build> find(const Source& source, const Options& options) {
+  const Program program = resolve(source);
+  return runtime()->find({program, options, architecture_of(options)});
+}
+
 int current_device() noexcept { return cuda::current_device(); }
 
 }  // namespace ropeline::jit

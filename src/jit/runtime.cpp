@@ -70,9 +70,15 @@ void Runtime::report(const Event& event) const {
 
 const Nvrtc& Runtime::compiler() const { return nvrtc({config_.nvrtc, config_.python_prefixes}); }
 
-Build Runtime::build(const Request& request) {
+Runtime::Job Runtime::job_of(const Request& request) const {
   const std::string pinned = request.options.pin_compiler ? full_version(compiler()) : std::string();
-  const Job job{request, make_key(request.program, request.architecture, request.options, pinned), Clock::now()};
+  return {request, make_key(request.program, request.architecture, request.options, pinned), Clock::now()};
+}
+
+std::optional<Build> Runtime::find(const Request& request) { return find(job_of(request)); }
+
+Build Runtime::build(const Request& request) {
+  const Job job = job_of(request);
   bool fresh = false;
   Build build = builds_.get(job.key.digest, [&] { return fresh = true, find_or_compile(job); });
   if (fresh) return build;

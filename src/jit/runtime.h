@@ -43,6 +43,9 @@ class Runtime {
 
   Build build(const Request& request);
 
+  /// What a pack, a read-only folder or the cache has of it; nothing is compiled or remembered.
+  std::optional<Build> find(const Request& request);
+
   /// Opens NVRTC as configured.
   const Nvrtc& compiler() const;
 
@@ -66,6 +69,7 @@ class Runtime {
  private:
   struct Job;  // a request with its key
 
+  Job job_of(const Request& request) const;
   Build find_or_compile(const Job& job);
   std::optional<Build> find(const Job& job);
   std::optional<Build> find_in_cache(const Job& job);

@@ -10,6 +10,7 @@
 #include "ops/qk_norm_rope.h"
 #include "ops/qk_norm_rope_launch.h"
 #include "ops/qk_norm_rope_variant.h"
+#include "ropeline/kernel_source.h"
 #include "tests/cuda/fake_driver.h"
 #include "tests/jit/setting.h"
 
@@ -80,6 +81,19 @@ TEST_F(CudaPlan, PrepareUploadsEveryVariantAndTheFrequencies) {
   EXPECT_EQ(fake.allocations, 0) << "the table outlived its plan";
   EXPECT_EQ(fake.current, -1) << "the caller's context was changed";
   EXPECT_EQ(fake.capture_mode, 0);
+}
+
+TEST_F(CudaPlan, PrepareFindsWhatWasCompiledAheadFromTheKernelSource) {
+  const jit::TemporaryFolder folder;
+  jit::Config config = jit::test_config();
+  config.cache_folder = folder.path();
+  jit::configure(config);
+  jit::build(kernel_source(spec_of()), {.architecture = "sm_90"});
+  config.compile = false;
+  jit::configure(config);
+  prepare(spec_of(), Device::cuda());
+  EXPECT_EQ(jit::statistics().cache_hits, 1u);
+  EXPECT_EQ(count("upload"), static_cast<int>(op::variants(spec_of()).size()));
 }
 
 TEST_F(CudaPlan, RunLaunchesTheVariantOfTheRule) {

@@ -81,6 +81,38 @@ TEST(Layers, Qwen3SlidesWhereItIsSwitchedOn) {
   EXPECT_EQ(layer(sliding, 28, DType::bf16).kind, "sliding_attention");
 }
 
+TEST(Published, EveryOneIsAConfig) {
+  EXPECT_GE(published().size(), 18u);
+  for (const std::string& name : published()) {
+    const std::string config = published_config(name);
+    for (int i = 0; i < layers(config); ++i) EXPECT_GT(layer(config, i, DType::bf16).spec.q.heads, 0) << name;
+  }
+}
+
+TEST(Published, AreWhatTheirMakersWrote) {
+  const std::string moe = published_config("qwen3-30b-a3b"), gemma = published_config("gemma3-27b");
+  const Spec by_hand = qk_norm_rope({.q = 32, .k = 4, .head_dim = 128}, RmsNorm{.eps = 1e-6f},
+                                    Rope::neox(CosSinRows{128, RowLayout::dup}), Rounding::model('A', 'r'));
+  Spec spec = layer(moe, 47, DType::bf16).spec;
+  EXPECT_EQ(spec.table, DType::bf16);
+  spec.table = DType::fp32;
+  EXPECT_EQ(spec, by_hand);
+  EXPECT_EQ(layer(moe, 0, DType::bf16).frequencies, Frequencies::theta(1e6, 128));
+  EXPECT_EQ(layer(gemma, 0, DType::bf16).frequencies, Frequencies::theta(1e4, 128));
+  EXPECT_EQ(layer(gemma, 5, DType::bf16).frequencies, Frequencies::theta(1e6, 128, Scaling::linear(8)));
+  EXPECT_EQ(layers(gemma), 62);
+}
+
+TEST(Published, OthersAreRefusedWithTheList) {
+  try {
+    published_config("qwen3-9b");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::invalid_argument);
+    EXPECT_TRUE(std::string(error.what()).starts_with("model: \"qwen3-9b\" is not one of gemma3-270m, gemma3-1b"));
+  }
+}
+
 TEST(Describe, SaysWhatPythonNeeds) {
   const std::string config = config_json("gemma3", {{"text_config", {{"num_hidden_layers", 6}}}});
   const json described = json::parse(describe(config, DType::fp32));

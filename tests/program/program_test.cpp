@@ -1,13 +1,8 @@
 // The program as a user sees it: what it prints, what it writes, and how it exits.
 
-#include <gtest/gtest.h>
-#include <sys/wait.h>
+#include "program/program.h"
 
-#include <cstdio>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <string>
 
 #include "ropeline/device.h"
 #include "ropeline/version.h"
@@ -17,39 +12,6 @@ namespace ropeline::tools {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Outcome {
-  int code;
-  std::string text;  // both streams
-};
-
-Outcome program(const std::string& arguments) {
-  FILE* pipe = popen((ROPELINE_PROGRAM " " + arguments + " 2>&1").c_str(), "r");
-  std::string text;
-  for (int c; (c = std::fgetc(pipe)) != EOF;) text += static_cast<char>(c);
-  const int status = pclose(pipe);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text};
-}
-
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-class Program : public testing::Test {
- protected:
-  Program() : folder_(fs::temp_directory_path() / ("ropeline_program_test_" + std::to_string(getpid()))) {
-    fs::create_directories(folder_);
-  }
-  ~Program() override { fs::remove_all(folder_); }
-
-  std::string path(const char* name) const { return (folder_ / name).string(); }
-
-  std::string file(const char* name, const std::string& text) const {
-    std::ofstream(path(name)) << text;
-    return path(name);
-  }
-
- private:
-  fs::path folder_;
-};
 
 TEST_F(Program, SaysItsVersion) { EXPECT_EQ(program("--version").text, "ropeline " + std::string(version()) + "\n"); }
 
@@ -212,8 +174,20 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{R"(run --spec '{"head_size": 64}')", 2, "head_size"},
         Mistake{"check --golden nowhere", 2, "ropeline: nowhere: No such file or directory\n"},
         Mistake{"check --why", 2, "--golden"}, Mistake{"check --device cuda --target scalar", 2, "--target"},
-        Mistake{"run --q 4 --k 1 --device cuda --target scalar", 2, "--target"},
-        Mistake{"check --time", 2, "--golden"}));
+        Mistake{"run --q 4 --k 1 --device cuda --target scalar", 2, "--target"}, Mistake{"check --time", 2, "--golden"},
+        Mistake{"warm", 2, "ropeline: nothing to compile: name a --model or a --spec\n"},
+        Mistake{"warm --model qwen3-9b", 2, "ropeline: model: \"qwen3-9b\" is not one of gemma3-270m, "},
+        Mistake{"warm --model nowhere/config.json", 2, "ropeline: nowhere/config.json: cannot be read\n"},
+        Mistake{"warm --model qwen3-8b --tp 3", 2,
+                "ropeline: --tp: the 32 query heads of qwen3-8b cannot be divided by 3\n"},
+        Mistake{"warm --model qwen3-14b --tp 5", 2,
+                "ropeline: --tp: the 8 key heads of qwen3-14b cannot be divided by 5\n"},
+        Mistake{"warm --model qwen3-8b --dtype int4", 2, "ropeline: --dtype: int4 is not bf16, fp16 or fp32\n"},
+        Mistake{"warm --model qwen3-8b --angles none", 2,
+                "ropeline: --angles: none is not rows, frequencies or cache\n"},
+        Mistake{"warm --model qwen3-8b --arch h100", 2, "'h100' is not an architecture"},
+        Mistake{R"(warm --spec '{"head_dim": 64, "q": {"heads": 1, "steps": [{"clamp": {"bound": 1}}]}}')", 3,
+                "ropeline: q.clamp is not run by this version\n"}));
 
 }  // namespace
 }  // namespace ropeline::tools

@@ -1,0 +1,152 @@
+#include "tools/programs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "ropeline/device.h"
+#include "ropeline/error.h"
+#include "ropeline/kernel_source.h"
+#include "ropeline/models.h"
+#include "tools/spec_source.h"
+
+namespace ropeline::tools {
+namespace {
+
+[[noreturn]] void refuse(const std::string& sentence) { throw Error(ErrorKind::invalid_argument, sentence); }
+
+struct NamedSpec {
+  std::string name;
+  Spec spec;
+};
+
+struct Model {
+  std::string name, config;
+};
+
+bool is_path(const std::string& word) { return word.find('/') != word.npos || word.ends_with(".json"); }
+
+// A config.json is called after the folder that it lies in, as models are stored.
+Model model_of(const std::string& word) {
+  if (!is_path(word)) return {word, models::published_config(word)};
+  const std::filesystem::path path = std::filesystem::absolute(word);
+  return {path.parent_path().filename().string(), text_of(word)};
+}
+
+std::vector<Model> models_of(const std::vector<std::string>& words) {
+  const bool all = words == std::vector<std::string>{"all"};
+  std::vector<Model> list;
+  for (const std::string& word : all ? models::published() : words) list.push_back(model_of(word));
+  return list;
+}
+
+// The heads of one of `parts` ranks. Key heads that are fewer than the ranks are repeated, as engines do.
+Spec divided(Spec spec, const std::string& model, int parts) {
+  const auto refuse_heads = [&](const char* stream, int heads) {
+    refuse(fmt::format("--tp: the {} {} heads of {} cannot be divided by {}", heads, stream, model, parts));
+  };
+  if (parts < 1 || spec.q.heads % parts != 0) refuse_heads("query", spec.q.heads);
+  if (spec.k.heads % parts != 0 && parts % spec.k.heads != 0) refuse_heads("key", spec.k.heads);
+  spec.q.heads /= parts;
+  spec.k.heads = std::max(1, spec.k.heads / parts);
+  return spec;
+}
+
+// The same spec with its angles from elsewhere than the rows that transformers hands over.
+Spec with_angles(Spec spec, const std::string& word, const Frequencies& frequencies) {
+  if (word == "rows") return spec;
+  if (word != "frequencies" && word != "cache")
+    refuse(fmt::format("--angles: {} is not rows, frequencies or cache", word));
+  for (StreamSpec* stream : {&spec.q, &spec.k})
+    for (Step& step : stream->steps)
+      if (Rope* rope = std::get_if<Rope>(&step))
+        rope->angles = word == "cache" ? Angles(CosSinCache{frequencies.rotary_dim}) : Angles(frequencies);
+  return spec;
+}
+
+Spec rounded(const Spec& spec, const std::string& word) {
+  if (word == "model") return spec;
+  if (word == "fused") return spec.with_rounding(Rounding::fused());
+  refuse(fmt::format("--rounding: {} is not model or fused", word));
+}
+
+std::string name_of(const Model& model, int parts, const std::string& dtype, const std::string& angles,
+                    const std::string& rounding) {
+  std::string name = model.name;
+  if (parts > 1) name += fmt::format(" tp{}", parts);
+  name += " " + dtype;
+  if (angles != "rows") name += " " + angles;
+  if (rounding != "model") name += " " + rounding;
+  return name;
+}
+
+void add_layers(std::vector<NamedSpec>& specs, const Model& model, const ProgramWords& words,
+                const std::string& dtype) {
+  const int layers = models::layers(model.config);
+  for (int i = 0; i < layers; ++i) {
+    const models::Layer layer = models::layer(model.config, i, dtype_of(dtype));
+    for (int parts : words.tensor_parallel)
+      for (const std::string& angles : words.angles)
+        for (const std::string& rounding : words.rounding)
+          specs.push_back(
+              {name_of(model, parts, dtype, angles, rounding),
+               rounded(with_angles(divided(layer.spec, model.name, parts), angles, layer.frequencies), rounding)});
+  }
+}
+
+std::vector<NamedSpec> specs_of(const ProgramWords& words) {
+  if (words.models.empty() && words.specs.empty()) refuse("nothing to compile: name a --model or a --spec");
+  std::vector<NamedSpec> specs;
+  for (const Model& model : models_of(words.models))
+    for (const std::string& dtype : words.dtypes) add_layers(specs, model, words, dtype);
+  for (const std::string& text : words.specs)
+    specs.push_back({fmt::format("spec {}", specs.size() + 1), spec_in(text)});
+  return specs;
+}
+
+// "qwen3-8b bf16" and, for a program that others have too, "qwen3-8b bf16 and 2 more".
+struct Program {
+  jit::Source source;
+  std::vector<std::string> names;
+
+  std::string name() const {
+    return names.size() == 1 ? names[0] : fmt::format("{} and {} more", names[0], names.size() - 1);
+  }
+};
+
+std::vector<Program> distinct(const std::vector<NamedSpec>& specs) {
+  std::vector<Program> programs;
+  for (const NamedSpec& spec : specs) {
+    jit::Source source = kernel_source(spec.spec);
+    const auto same = [&](const Program& p) {
+      return p.source.kernels == source.kernels && p.source.name == source.name;
+    };
+    auto at = std::ranges::find_if(programs, same);
+    if (at == programs.end()) at = programs.insert(at, {std::move(source), {}});
+    if (std::ranges::find(at->names, spec.name) == at->names.end()) at->names.push_back(spec.name);
+  }
+  return programs;
+}
+
+}  // namespace
+
+std::vector<Wanted> programs_of(const ProgramWords& words) {
+  const auto architectures = words.architectures.empty() ? default_architectures() : words.architectures;
+  std::vector<Wanted> wanted;
+  for (const Program& program : distinct(specs_of(words)))
+    for (const std::string& architecture : architectures)
+      wanted.push_back({program.name(), architecture, program.source});
+  return wanted;
+}
+
+std::vector<std::string> default_architectures() {
+  std::vector<std::string> list;
+  for (const std::string& device : cuda_devices()) {  // "NVIDIA H100 80GB HBM3, sm_90"
+    const std::string architecture = device.substr(device.rfind(' ') + 1);
+    if (std::ranges::find(list, architecture) == list.end()) list.push_back(architecture);
+  }
+  return list.empty() ? kCommonArchitectures : list;
+}
+
+}  // namespace ropeline::tools
