@@ -1,5 +1,7 @@
 #include "entry.h"
 
+#include <algorithm>
+
 #include "bytes.h"
 #include "digest.h"
 #include "error.h"
@@ -76,6 +78,11 @@ Parsed parse_entry(std::string_view bytes, std::string_view key_text) {
   if (!in.at_end()) return {nullptr, text("length does not match its ", bytes.size(), " bytes")};
   if (bytes.substr(signed_part.size()) != as_text(sha256(signed_part))) return {nullptr, "digest does not match"};
   return read_fields(fields, key_text);
+}
+
+Parsed parse_entry(std::string_view bytes) {
+  Reader fields(bytes.substr(std::min(bytes.size(), kHead)));
+  return parse_entry(bytes, fields.text());  // the key's text comes first
 }
 
 }  // namespace ropeline::jit

@@ -22,4 +22,7 @@ struct Parsed {
 /// Verifies and reads an entry: magic, length, digest, and that it holds the binary of exactly this key.
 Parsed parse_entry(std::string_view bytes, std::string_view key_text);
 
+/// The same for the key that it holds, whatever that is.
+Parsed parse_entry(std::string_view bytes);
+
 }  // namespace ropeline::jit

@@ -1,5 +1,7 @@
+#include "compiler.h"
 #include "cuda/context.h"
 #include "error.h"
+#include "ropeline/jit_cache.h"
 #include "runtime.h"
 
 namespace ropeline::jit {
@@ -20,6 +22,11 @@ Build build(const Source& source, const Options& options) {
 std::optional<Build> find(const Source& source, const Options& options) {
   const Program program = resolve(source);
   return runtime()->find({program, options, architecture_of(options)});
+}
+
+std::string key_text(const Source& source, const Options& options) {
+  const std::string pinned = options.pin_compiler ? full_version(runtime()->compiler()) : std::string();
+  return make_key(resolve(source), architecture_of(options), options, pinned).text;
 }
 
 int current_device() noexcept { return cuda::current_device(); }

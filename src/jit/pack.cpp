@@ -76,6 +76,12 @@ std::optional<std::string> Pack::read(const Digest& key) const {
   return read_part(file_, place->second.offset, place->second.size);
 }
 
+std::vector<Digest> Pack::keys() const {
+  std::vector<Digest> keys;
+  for (const auto& [key, place] : index_) keys.push_back(key);
+  return keys;
+}
+
 void write_pack(const std::string& path, const std::vector<std::shared_ptr<const Binary>>& binaries) {
   Entries entries;
   for (const auto& binary : binaries) entries[sha256(binary->key_text)] = entry_bytes(*binary);

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "digest.h"
 #include "folder.h"
@@ -18,6 +19,7 @@ class Pack {
 
   /// The bytes of the entry of that key. They are verified by whoever parses them.
   std::optional<std::string> read(const Digest& key) const;
+  std::vector<Digest> keys() const;
   const std::string& path() const { return path_; }
 
  private:

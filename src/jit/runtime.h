@@ -51,6 +51,7 @@ class Runtime {
 
   const Config& config() const { return config_; }
   Statistics statistics() const { return counters_.read(); }
+  const Folder& cache() const { return cache_; }
   CacheStatus cache_status() const { return cache_.status(); }
   void report(const Event& event) const;
 
