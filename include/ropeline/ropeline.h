@@ -8,6 +8,7 @@
 #include "ropeline/error.h"
 #include "ropeline/executor.h"
 #include "ropeline/frequencies.h"
+#include "ropeline/kv_cast.h"
 #include "ropeline/models.h"
 #include "ropeline/plan.h"
 #include "ropeline/plan_of.h"

@@ -5,7 +5,7 @@
 #include "kernels/core/device.cuh"
 #include "kernels/ptx/convert.cuh"
 #include "kernels/ptx/memory.cuh"
-#include "kernels/shared/qk_norm_rope_variant.h"
+#include "kernels/shared/element.h"
 
 namespace ropeline::kernel {
 

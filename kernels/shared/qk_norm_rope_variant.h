@@ -3,13 +3,9 @@
 // What shapes the machine code of qk_norm_rope, as one constant: the template argument of the kernel, and the geometry
 // by which the host launches it. Plain data and arithmetic; kernel and host read the same text.
 
-#include "kernels/shared/portable.h"
+#include "kernels/shared/element.h"
 
 namespace ropeline::kernel {
-
-enum class Element : unsigned char { fp32, fp16, bf16 };
-
-ROPELINE_FN constexpr int size_of(Element e) { return e == Element::fp32 ? 4 : 2; }
 
 /// Where a norm rounds to the activation dtype (docs/numerics.md, section 4).
 enum class Round : unsigned char { none, end, inner, factor };
@@ -70,16 +66,6 @@ struct Variant {
   StreamSteps q = {}, k = {};
   Form form = {};
 };
-
-ROPELINE_FN constexpr int divide_up(int a, int b) { return (a + b - 1) / b; }
-
-ROPELINE_FN constexpr int power_of_two_from(int n) {
-  int power = 1;
-  while (power < n) power *= 2;
-  return power;
-}
-
-ROPELINE_FN constexpr int least(int a, int b) { return a < b ? a : b; }
 
 // --- a head: D/2 pairs (lo, hi) in the order of docs/numerics.md section 2, cut into runs of neighbouring pairs
 // ----------

@@ -1,12 +1,11 @@
 // What a call must bring. Nothing has been written when one of these throws.
 
-#include <algorithm>
 #include <array>
-#include <cstdlib>
 
 #include "error.h"
 #include "ops/aliasing.h"
 #include "ops/qk_norm_rope.h"
+#include "ops/tensor_check.h"
 
 namespace ropeline::ops::qk_norm_rope {
 namespace {
@@ -17,33 +16,6 @@ struct Call {
   std::int64_t batches = 1, tokens = 0;
   int rank = TensorView::absent;
 };
-
-// Parts of a sentence that cost nothing until the sentence is needed.
-struct Shape {
-  const TensorView& view;
-};
-
-std::ostream& operator<<(std::ostream& out, Shape shape) {
-  out << "[";
-  for (int i = 0; i < shape.view.rank; ++i) out << (i ? ", " : "") << shape.view.shape[i];
-  return out << "]";
-}
-
-struct Strides {
-  const TensorView& view;
-};
-
-std::ostream& operator<<(std::ostream& out, Strides strides) {
-  out << "[";
-  for (int i = 0; i < strides.view.rank; ++i) out << (i ? ", " : "") << strides.view.strides[i];
-  return out << "]";
-}
-
-struct On {
-  Device device;
-};
-
-std::ostream& operator<<(std::ostream& out, On on) { return out << to_string(on.device); }
 
 // "[T]", or "[T] or [B, T]" for a call with batches; likewise with a width behind.
 struct PerToken {
@@ -56,51 +28,6 @@ std::ostream& operator<<(std::ostream& out, PerToken right) {
   out << "[" << right.call.tokens << tail;
   if (right.call.rank == 4) out << " or [" << right.call.batches << ", " << right.call.tokens << tail;
   return out;
-}
-
-// Whether every element has an address: no size is negative, and neither counts nor distances overflow.
-bool is_addressable(const TensorView& view) {
-  constexpr std::int64_t farthest = std::int64_t{1} << 60;  // bytes
-  std::int64_t elements = 1;
-  for (int i = 0; i < view.rank; ++i) {
-    std::int64_t distance = 0;
-    if (view.shape[i] < 0 || __builtin_mul_overflow(elements, view.shape[i], &elements) ||
-        __builtin_mul_overflow(view.strides[i], std::max<std::int64_t>(view.shape[i] - 1, 0), &distance) ||
-        __builtin_mul_overflow(distance, static_cast<std::int64_t>(size_of(view.dtype)), &distance) ||
-        std::abs(distance) > farthest)
-      return false;
-  }
-  return elements <= farthest;
-}
-
-bool same_device(Device a, Device b) { return a.kind == b.kind && a.index == b.index; }
-
-void check_memory(const Call& call, const char* name, const TensorView& view, DType dtype) {
-  require(view.dtype == dtype, name, ": dtype ", name_of(view.dtype), " differs from the spec's ", name_of(dtype));
-  require(same_device(view.device, call.device), name, ": is on ", On{view.device}, ", the plan runs on ",
-          On{call.device});
-  require(is_addressable(view), name, ": shape ", Shape{view}, " with strides ", Strides{view},
-          " is no place in memory");
-  require(view.data || view.elements() == 0, name, ": null data for shape ", Shape{view});
-  const auto address = reinterpret_cast<std::uintptr_t>(view.data);
-  require((address & (size_of(dtype) - 1)) == 0, name, ": base is aligned to ", address & -address,
-          " bytes, elements of ", name_of(dtype), " need ", size_of(dtype));
-}
-
-void check_unit_stride(const char* name, const TensorView& view) {
-  const int last = view.rank - 1;
-  require(view.shape[last] <= 1 || view.strides[last] == 1, name, ": stride ", view.strides[last],
-          " of the last dimension must be 1");
-}
-
-void check_alignment(const Call& call, const char* name, const TensorView& view) {
-  const int a = call.spec.alignment;
-  const auto address = reinterpret_cast<std::uintptr_t>(view.data);
-  require(address % a == 0, name, ": base is aligned to ", address & -address, " bytes, the spec's alignment is ", a);
-  const auto size = static_cast<std::int64_t>(size_of(view.dtype));
-  for (int i = 0; i + 1 < view.rank; ++i)
-    require(view.shape[i] <= 1 || view.strides[i] * size % a == 0, name, ": stride ", view.strides[i], " (",
-            view.strides[i] * size, " bytes) of dimension ", i, " is not a multiple of the spec's alignment ", a);
 }
 
 // --- streams -----------------------------------------------------------------------------------------------------
@@ -125,9 +52,9 @@ void check_tokens(Call& call, const char* name, const TensorView& view) {
 void check_tensor(Call& call, const char* name, const TensorView& view, int heads) {
   check_stream_shape(call, name, view, heads);
   check_tokens(call, name, view);
-  check_memory(call, name, view, call.spec.activation);
+  check_memory(name, view, call.spec.activation, call.device);
   check_unit_stride(name, view);
-  check_alignment(call, name, view);
+  check_alignment(name, view, call.spec.alignment);
 }
 
 void refuse(const char* name, const TensorView& view, const char* why) { require(!view, name, ": given, but ", why); }
@@ -155,7 +82,7 @@ void check_weight(const Call& call, const Stream& stream) {
           call.spec.head_dim, "]");
   require(weight.rank == 1 && weight.shape[0] == call.spec.head_dim, stream.weight_name, ": shape ", Shape{weight},
           " must be [", call.spec.head_dim, "]");
-  check_memory(call, stream.weight_name, weight, call.spec.weight);
+  check_memory(stream.weight_name, weight, call.spec.weight, call.device);
   check_unit_stride(stream.weight_name, weight);
 }
 
@@ -179,14 +106,14 @@ void check_positions(const Call& call, const TensorView& positions) {
   const bool fits = (r == 1 || (r == 2 && call.rank == 4)) && positions.shape[r - 1] == call.tokens &&
                     (r == 1 || positions.shape[0] == call.batches || positions.shape[0] == 1);
   require(fits, "positions: shape ", Shape{positions}, " must be ", PerToken{call});
-  check_memory(call, "positions", positions, call.spec.positions);
+  check_memory("positions", positions, call.spec.positions, call.device);
 }
 
 void check_cache(const Call& call, const TensorView& cache, int rotary_dim) {
   require(static_cast<bool>(cache), "cos_sin_cache: missing, the rope reads it");
   require(cache.rank == 2 && cache.shape[1] == rotary_dim, "cos_sin_cache: shape ", Shape{cache}, " must be [P, ",
           rotary_dim, "]");
-  check_memory(call, "cos_sin_cache", cache, call.spec.table);
+  check_memory("cos_sin_cache", cache, call.spec.table, call.device);
   check_unit_stride("cos_sin_cache", cache);
 }
 
@@ -197,7 +124,7 @@ void check_rows(const Call& call, const char* name, const TensorView& rows, cons
   const bool fits = (r == 2 || (r == 3 && call.rank == 4)) && rows.shape[r - 1] == width &&
                     rows.shape[r - 2] == call.tokens && (r == 2 || rows.shape[0] == call.batches || rows.shape[0] == 1);
   require(fits, name, ": shape ", Shape{rows}, " must be ", PerToken{call, width});
-  check_memory(call, name, rows, call.spec.table);
+  check_memory(name, rows, call.spec.table, call.device);
   check_unit_stride(name, rows);
 }
 

@@ -190,7 +190,7 @@ AROUND = [
         "if (!meet(bytes_of(a), bytes_of(b))) return false;",
         "return false;",
     ),
-    ("check: alignment not looked at", "src/ops/qk_norm_rope_args.cpp", "  check_alignment(call, name, view);\n", ""),
+    ("check: alignment not looked at", "src/ops/qk_norm_rope_args.cpp", "  check_alignment(name, view, call.spec.alignment);\n", ""),
     (
         "check: eps of NaN let through",
         "src/ops/qk_norm_rope_spec.cpp",

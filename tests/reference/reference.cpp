@@ -1,31 +1,16 @@
 #include "reference/reference.h"
 
-#include <cfenv>
 #include <cmath>
 #include <limits>
 
 #include "reference/angles.h"
+#include "reference/default_mode.h"
 #include "reference/element.h"
 #include "reference/norm.h"
 #include "reference/rotation.h"
 
 namespace ropeline::reference {
 namespace {
-
-/// docs/numerics.md, section 8. FE_DFL_ENV is round to nearest even with subnormals kept.
-class DefaultMode {
- public:
-  DefaultMode() {
-    std::fegetenv(&caller_);
-    std::fesetenv(FE_DFL_ENV);
-  }
-  ~DefaultMode() { std::fesetenv(&caller_); }
-  DefaultMode(const DefaultMode&) = delete;
-  DefaultMode& operator=(const DefaultMode&) = delete;
-
- private:
-  std::fenv_t caller_;
-};
 
 /// A stream of the spec with its tensors.
 struct Stream {

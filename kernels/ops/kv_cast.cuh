@@ -1,0 +1,93 @@
+#pragma once
+
+// kv_cast: quantises k and v to FP8 E4M3 and writes them into rows of the KV cache.
+//
+//   grid.x, block.y   tokens
+//   grid.y, block.x   lanes of a token
+//   a lane            v.run neighbouring elements of a head of k, and the same of v: one load and one store each
+//
+// No lane needs another, so those without work leave. Meaning: docs/numerics.md, section 7.
+
+#include "kernels/core/address.cuh"
+#include "kernels/core/arithmetic.cuh"
+#include "kernels/core/run.cuh"
+#include "kernels/ptx/fp8.cuh"
+#include "kernels/ptx/reciprocal.cuh"
+#include "kernels/shared/kv_cast_params.h"
+#include "kernels/shared/kv_cast_variant.h"
+
+namespace ropeline::kernel {
+
+/// Where a lane stands.
+struct CastPlace {
+  uint32_t token, head, first;  // first: the first of its elements in the head
+};
+
+template <KvCastVariant v>
+ROPELINE_DEVICE CastPlace place_of(uint32_t lane) {
+  constexpr uint32_t runs = v.head_dim / v.run;
+  return {blockIdx.x * blockDim.y + threadIdx.y, lane / runs, lane % runs * v.run};
+}
+
+template <KvCastVariant v>
+ROPELINE_DEVICE Run<v.input, v.run> fetch(const KvCastStream& stream, CastPlace at) {
+  constexpr int size = size_of(v.input);
+  const char* row = step(static_cast<const char*>(stream.in), at.token, stream.in_token * size);
+  Run<v.input, v.run> x;
+  load<Memory::constant, v.run>(x, step(row, at.head, stream.in_head * size) + at.first * size);
+  return x;
+}
+
+/// The row of a token, or no legal one.
+template <KvCastVariant v>
+ROPELINE_DEVICE uint64_t fetch_loc(const KvCastParams& p, uint32_t token) {
+  constexpr int size = v.wide_slots ? 8 : 4;
+  const char* at = step(static_cast<const char*>(p.loc), token, p.loc_token * size);
+  if constexpr (v.wide_slots) {
+    const ptx::Words<2> loc = ptx::load_constant_8(at);
+    return loc.word[0] | static_cast<uint64_t>(loc.word[1]) << 32;
+  }
+  const auto narrow = static_cast<int32_t>(ptx::load_constant_4(at).word[0]);
+  return static_cast<uint64_t>(static_cast<int64_t>(narrow));
+}
+
+ROPELINE_DEVICE float fetch_scale(const KvCastStream& stream) {
+  return float_of(ptx::load_constant_4(stream.scale).word[0]);
+}
+
+template <int run>
+ROPELINE_DEVICE void store_codes(char* at, const uint32_t (&codes)[divide_up(run, 2)]) {
+  if constexpr (run == 8) ptx::store_8(at, {{codes[0] | codes[1] << 16, codes[2] | codes[3] << 16}});
+  if constexpr (run == 4) ptx::store_4(at, {{codes[0] | codes[1] << 16}});
+  if constexpr (run == 2) ptx::store_2(at, static_cast<uint16_t>(codes[0]));
+  if constexpr (run == 1) ptx::store_1(at, codes[0]);
+}
+
+/// Elements to codes, two at a time.
+template <KvCastVariant v>
+ROPELINE_DEVICE void cast(const KvCastStream& stream, const Run<v.input, v.run>& x, float inverse, CastPlace at,
+                          uint64_t loc) {
+  uint32_t codes[divide_up(v.run, 2)];
+#pragma unroll
+  for (int i = 0; i < v.run; i += 2) {
+    const float low = mul(element(x, i), inverse), high = v.run > 1 ? mul(element(x, i + 1), inverse) : 0;
+    codes[i / 2] = ptx::pack_e4m3(low, high);
+  }
+  char* row = static_cast<char*>(stream.cache) + static_cast<int64_t>(loc) * stream.cache_loc;
+  store_codes<v.run>(step(row, at.head, stream.cache_head) + at.first, codes);
+}
+
+template <KvCastVariant v>
+__global__ void __launch_bounds__(kKvCastThreads) kv_cast(const __grid_constant__ KvCastParams p) {
+  const uint32_t lane = blockIdx.y * blockDim.x + threadIdx.x;
+  const CastPlace at = place_of<v>(lane);
+  if (lane >= lanes_of(v) || at.token >= p.tokens) return;
+  const uint64_t loc = fetch_loc<v>(p, at.token);
+  const auto k = fetch<v>(p.k, at), value = fetch<v>(p.v, at);
+  const float k_scale = fetch_scale(p.k), v_scale = fetch_scale(p.v);
+  if (loc >= p.locs) return;  // a negative one is larger than any
+  cast<v>(p.k, k, ptx::reciprocal(k_scale), at, loc);
+  cast<v>(p.v, value, ptx::reciprocal(v_scale), at, loc);
+}
+
+}  // namespace ropeline::kernel

@@ -1,0 +1,52 @@
+#include "cuda/kv_cast.h"
+
+#include <algorithm>
+
+#include "cuda/context.h"
+#include "cuda/preparing.h"
+#include "error.h"
+#include "ops/kv_cast_launch.h"
+
+namespace ropeline::cuda::kv_cast {
+namespace {
+
+namespace op = ops::kv_cast;
+
+// The device is current while it is made.
+class KernelProgram final : public DeviceProgram<KvCastParams> {
+ public:
+  KernelProgram(const KvCastSpec& spec, int device)
+      : spec_(spec), device_(device), variant_(op::variant(spec)), kernel_(load_kernels(source(spec)).front()) {}
+
+  void run(const KvCastParams& params, DeviceStream stream) const override {
+    const CurrentDevice current(device_);
+    for (std::int64_t first = 0; first < params.tokens; first += op::most_tokens)
+      launch(op::tokens_of(params, spec_, first, std::min(params.tokens - first, op::most_tokens)), stream.cuda);
+  }
+
+ private:
+  void launch(const KvCastParams& params, void* stream) const {
+    const op::Launch l = op::launch(variant_, params.tokens);
+    kernel_.launch({.grid = dim3(l.grid), .block = dim3(l.block), .stream = stream}, params);
+  }
+
+  KvCastSpec spec_;
+  int device_;
+  kernel::KvCastVariant variant_;
+  jit::Kernel kernel_;
+};
+
+}  // namespace
+
+jit::Source source(const KvCastSpec& spec) {
+  return {.name = "kv_cast.cu",
+          .text = text("#include \"", op::kernel_source, "\"\n"),
+          .kernels = {op::kernel_name(op::variant(spec))}};
+}
+
+std::unique_ptr<const DeviceProgram<KvCastParams>> program(const KvCastSpec& spec, int device) {
+  const Preparing preparing("kv_cast", device);
+  return std::make_unique<KernelProgram>(spec, device);
+}
+
+}  // namespace ropeline::cuda::kv_cast

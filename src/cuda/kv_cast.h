@@ -1,0 +1,20 @@
+#pragma once
+
+#include <memory>
+
+#include "device_program.h"
+#include "kernels/shared/kv_cast_params.h"
+#include "ropeline/jit.h"
+#include "ropeline/kv_cast.h"
+
+/// The op on a CUDA device.
+namespace ropeline::cuda::kv_cast {
+
+/// What the JIT compiles for a spec: one kernel.
+jit::Source source(const KvCastSpec& spec);
+
+/// Compiles or finds the kernel and uploads it. The spec has passed `ops::kv_cast::check`, and `cuda::obstacle` found
+/// none. Throws jit::Error; nothing is left behind then but what the JIT remembers.
+std::unique_ptr<const DeviceProgram<KvCastParams>> program(const KvCastSpec& spec, int device);
+
+}  // namespace ropeline::cuda::kv_cast

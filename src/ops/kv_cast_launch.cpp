@@ -1,0 +1,48 @@
+#include "ops/kv_cast_launch.h"
+
+#include "error.h"
+
+namespace ropeline::ops::kv_cast {
+namespace {
+
+KvCastStream from_token(KvCastStream stream, DType input, std::int64_t first) {
+  const auto bytes = first * stream.in_token * static_cast<std::int64_t>(size_of(input));
+  stream.in = static_cast<const char*>(stream.in) + bytes;
+  return stream;
+}
+
+}  // namespace
+
+kernel::KvCastVariant variant(const KvCastSpec& spec) {
+  return {.heads = spec.heads,
+          .head_dim = spec.head_dim,
+          .input = spec.input == DType::fp16 ? kernel::Element::fp16 : kernel::Element::bf16,
+          .wide_slots = spec.slots == DType::int64,
+          .run = spec.alignment / 2};
+}
+
+std::string kernel_name(const kernel::KvCastVariant& v) {
+  return text("ropeline::kernel::kv_cast<ropeline::kernel::KvCastVariant{.heads=", v.heads, ",.head_dim=", v.head_dim,
+              ",.input=ropeline::kernel::Element::", v.input == kernel::Element::fp16 ? "fp16" : "bf16",
+              ",.wide_slots=", v.wide_slots ? "true" : "false", ",.run=", v.run, "}>");
+}
+
+KvCastParams tokens_of(KvCastParams params, const KvCastSpec& spec, std::int64_t first, std::int64_t count) {
+  const auto bytes = first * params.loc_token * static_cast<std::int64_t>(size_of(spec.slots));
+  params.k = from_token(params.k, spec.input, first);
+  params.v = from_token(params.v, spec.input, first);
+  params.loc = static_cast<const char*>(params.loc) + bytes;
+  params.tokens = count;
+  return params;
+}
+
+// Blocks of whole warps where a token has more lanes than a block, cut evenly; otherwise of whole tokens.
+Launch launch(const kernel::KvCastVariant& variant, std::int64_t tokens) {
+  const int lanes = lanes_of(variant), parts = kernel::divide_up(lanes, kernel::kKvCastThreads);
+  const int x = parts == 1 ? lanes : kernel::divide_up(lanes, 32 * parts) * 32;
+  const int y = parts == 1 ? kernel::kKvCastThreads / lanes : 1;
+  return {.grid = {static_cast<unsigned>((tokens + y - 1) / y), static_cast<unsigned>(parts), 1},
+          .block = {static_cast<unsigned>(x), static_cast<unsigned>(y), 1}};
+}
+
+}  // namespace ropeline::ops::kv_cast

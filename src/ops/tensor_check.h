@@ -1,0 +1,32 @@
+#pragma once
+
+#include <ostream>
+
+#include "ropeline/tensor.h"
+
+/// What every op asks of a tensor, with the argument's name in the sentence. Each throws Error{invalid_argument}.
+namespace ropeline::ops {
+
+// Parts of a sentence that cost nothing until the sentence is needed: "[3, 4, 64]", "cuda:0".
+struct Shape {
+  const TensorView& view;
+};
+struct Strides {
+  const TensorView& view;
+};
+struct On {
+  Device device;
+};
+std::ostream& operator<<(std::ostream& out, Shape shape);
+std::ostream& operator<<(std::ostream& out, Strides strides);
+std::ostream& operator<<(std::ostream& out, On on);
+
+/// Dtype and device as the plan wants them, addresses that exist, and a base that suits the elements.
+void check_memory(const char* name, const TensorView& view, DType dtype, Device device);
+
+void check_unit_stride(const char* name, const TensorView& view);
+
+/// Base and strides are multiples of so many bytes; `rule` says what asks for it.
+void check_alignment(const char* name, const TensorView& view, int bytes, const char* rule = "the spec's alignment");
+
+}  // namespace ropeline::ops
