@@ -22,6 +22,7 @@ struct OpOf<KvCastSpec> {
   static bool is_empty(const Params& params) { return params.tokens == 0 || params.locs == 0; }
   static auto cpu(const KvCastSpec& spec, CpuTarget target) { return cpu::kv_cast::program(spec, target); }
   static auto cuda(const KvCastSpec& spec, int device) { return cuda::kv_cast::program(spec, device); }
+  static jit::Source source(const KvCastSpec& spec) { return cuda::kv_cast::source(spec); }
 };
 
 template class PlanOf<KvCastSpec, KvCastArgs>;
@@ -33,5 +34,7 @@ KvCastPlan prepare(const KvCastSpec& spec, Device device) { return plan::prepare
 KvCastPrepareResult try_prepare(const KvCastSpec& spec, Device device) noexcept {
   return plan::try_prepare(spec, device);
 }
+
+jit::Source kernel_source(const KvCastSpec& spec) { return plan::kernel_source(spec); }
 
 }  // namespace ropeline

@@ -8,6 +8,7 @@
 #include "device_program.h"
 #include "error.h"
 #include "float_mode.h"
+#include "ropeline/jit.h"
 #include "ropeline/plan_of.h"
 
 namespace ropeline {
@@ -20,6 +21,7 @@ namespace ropeline {
 ///     check(spec, device, args)           throws for what a call may not bring
 ///     params(spec, args), is_empty(params)
 ///     cpu(spec, target), cuda(spec, i)    the program of a device that runs it
+///     source(spec)                        what the JIT compiles for it
 template <class Spec>
 struct OpOf;
 
@@ -94,6 +96,14 @@ auto try_prepare(const Spec& spec, Device device) noexcept -> PrepareResultOf<de
   return {prepare(spec, device), {}};
 } catch (...) {
   return {std::nullopt, message_of_current_exception()};
+}
+
+template <class Spec>
+jit::Source kernel_source(const Spec& spec) {
+  const FloatMode mode;
+  OpOf<Spec>::check(spec);
+  if (const std::string reason = OpOf<Spec>::unsupported(spec); !reason.empty()) throw_unsupported(reason);
+  return OpOf<Spec>::source(spec);
 }
 
 }  // namespace plan

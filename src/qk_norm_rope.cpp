@@ -5,6 +5,7 @@
 #include "cpu/program.h"
 #include "ops/qk_norm_rope.h"
 #include "plan_of.h"
+#include "ropeline/kernel_source.h"
 #include "ropeline/plan.h"
 
 namespace ropeline {
@@ -22,6 +23,7 @@ struct OpOf<Spec> {
   static bool is_empty(const Params& params) { return params.batches == 0 || params.tokens == 0; }
   static auto cpu(const Spec& spec, CpuTarget target) { return cpu::lower(spec, target); }
   static auto cuda(const Spec& spec, int device) { return cuda::qk_norm_rope::program(spec, device); }
+  static jit::Source source(const Spec& spec) { return cuda::qk_norm_rope::source(spec); }
 };
 
 template class PlanOf<Spec, Args>;
@@ -31,5 +33,7 @@ Support supports(const Spec& spec, Device device) noexcept { return plan::suppor
 Plan prepare(const Spec& spec, Device device) { return plan::prepare(spec, device); }
 
 PrepareResult try_prepare(const Spec& spec, Device device) noexcept { return plan::try_prepare(spec, device); }
+
+jit::Source kernel_source(const Spec& spec) { return plan::kernel_source(spec); }
 
 }  // namespace ropeline

@@ -11,6 +11,10 @@
 /// kv_cast: keys and values of a layer, quantised to FP8 and written into rows of the KV cache, in one pass.
 namespace ropeline {
 
+namespace jit {
+struct Source;
+}
+
 /// What is fixed for a layer.
 struct ROPELINE_API KvCastSpec {
   int heads = 0;               ///< of k, and of v: 1 to 8192
@@ -55,5 +59,8 @@ using KvCastPrepareResult = PrepareResultOf<KvCastPlan>;
 ROPELINE_API Support supports(const KvCastSpec& spec, Device device) noexcept;
 ROPELINE_API KvCastPlan prepare(const KvCastSpec& spec, Device device);
 ROPELINE_API KvCastPrepareResult try_prepare(const KvCastSpec& spec, Device device) noexcept;
+
+/// The CUDA program behind a spec, for who compiles ahead of time (kernel_source.h; include jit.h to use it).
+ROPELINE_API jit::Source kernel_source(const KvCastSpec& spec);
 
 }  // namespace ropeline
