@@ -1,7 +1,9 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
+#include <string_view>
 
 namespace ropeline::kernels {
 
@@ -12,6 +14,12 @@ struct MachineCode {
   int local = 0;                                   ///< loads and stores of local memory: spills
   std::map<int, int> global_loads, global_stores;  ///< how many of each width in bits
 };
+
+/// The symbols of the kernels in a cubin.
+std::set<std::string> kernels_in(const std::string& cubin);
+
+/// The instructions of the kernel of that symbol, as they are. Throws as machine_code does.
+std::string_view instructions_of(const std::string& cubin, const std::string& symbol);
 
 /// The kernel of that symbol. Throws std::runtime_error when the cubin has none.
 MachineCode machine_code(const std::string& cubin, const std::string& symbol);
