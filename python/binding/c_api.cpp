@@ -7,6 +7,7 @@
 #include "env.h"
 #include "error.h"
 #include "gradient.h"
+#include "guarded.h"
 #include "registry.h"
 #include "ropeline/jit.h"
 #include "ropeline/ropeline.h"
@@ -17,36 +18,6 @@ namespace ropeline {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-thread_local std::string last_error, last_text;
-
-int status_of(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::invalid_argument: return ropeline_invalid_argument;
-    case ErrorKind::unsupported: return ropeline_unsupported;
-    case ErrorKind::unavailable: return ropeline_unavailable;
-    case ErrorKind::internal: return ropeline_internal;
-  }
-  return ropeline_internal;
-}
-
-// No exception crosses the C surface.
-template <class Body>
-int guarded(Body body) noexcept try {
-  body();
-  return ropeline_ok;
-} catch (const Error& error) {
-  last_error = error.what();
-  return status_of(error.kind());
-} catch (const std::exception& error) {
-  last_error = error.what();
-  return ropeline_internal;
-}
-
-void give(const char** text, std::string value) {
-  last_text = std::move(value);
-  *text = last_text.c_str();
-}
 
 Device device_of(int cuda) { return cuda < 0 ? Device::cpu() : Device::cuda(cuda); }
 
@@ -89,8 +60,8 @@ void fill_table(const CosSinTable& table, float* cos, float* sin, std::int64_t c
 }  // namespace ropeline
 
 using namespace ropeline;
-
-const char* ropeline_error() { return last_error.c_str(); }
+using binding::give;
+using binding::guarded;
 
 const char* ropeline_version() { return ropeline::version(); }
 

@@ -12,7 +12,7 @@ import torch
 
 import ropeline
 import ropeline.transformers as switched
-from ropeline import ops
+from ropeline import jit, ops
 from ropeline._library import Library, library
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -116,6 +116,15 @@ def norm_weight_wrong(factor=1.01):
 def call():
     """One call of the op with random tensors, of a spec as Qwen3 has it."""
     return Call()
+
+
+@pytest.fixture(scope="session")
+def nvrtc():
+    """A machine with the compiler; what needs it is skipped by name elsewhere."""
+    status = jit.compiler_status()
+    if not status["path"]:
+        pytest.skip(f"not run: no NVRTC: {status['reason'].splitlines()[0]}")
+    return status
 
 
 ROUNDINGS = {"fused": ({}, {}), "model": ({"rounding": "inner"}, {"rounding": "products", "table": "dtype"})}
