@@ -147,8 +147,10 @@ class Fused:
         q_weight, k_weight = q_norm.weight, k_norm.weight
         spec = self._ropeline.get(q.dtype)
         same = q.dtype == k.dtype == q_weight.dtype == k_weight.dtype == cos.dtype
-        if spec is None or not same or _obstacle(spec, q.device.type, q.device.index):
+        if spec is None or not same:
             self._ropeline_warn(q)
+            return self._ropeline_eager(q, k, cos, sin)
+        if not _runs_on(spec, q.device.type, q.device.index):
             return self._ropeline_eager(q, k, cos, sin)
         parameters = (q_weight, k_weight, None, cos, sin, None, spec, True)
         if torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, q_weight, k_weight, cos, sin)):
@@ -160,9 +162,7 @@ class Fused:
 
     def _ropeline_warn(self, q):
         if not torch.compiler.is_compiling():
-            message = f"{type(self).__name__}: {q.dtype} on {q.device} runs on the model's own code"
-            reason = _OBSTACLES.get((self._ropeline.get(q.dtype), q.device.type, q.device.index))
-            warnings.warn(f"{message}{': ' + reason if reason else ''}", stacklevel=3)
+            warnings.warn(f"{type(self).__name__}: {q.dtype} on {q.device} runs on the model's own code", stacklevel=3)
 
     def _ropeline_eager(self, q, k, cos, sin):
         """The layer's own modules, for what the op does not take: hooks, forward mode, autocast, another device."""
@@ -179,27 +179,28 @@ qk_norm_rope = torch.ops.ropeline.qk_norm_rope.default
 qk_norm_rope_sep_ = torch.ops.ropeline.qk_norm_rope_sep_.default
 
 
-_OBSTACLES = {}
-
-
 @torch.compiler.assume_constant_result
-def _obstacle(spec, kind, index):
-    """Why the op does not run a spec on a device, or an empty string. A switched model may be moved to a GPU later: the
-    first question prepares the spec there. While a graph is captured that cannot be, and the op itself says so."""
-    device = spec, kind, index
-    if device not in _OBSTACLES:
+def _runs_on(spec, kind, index):
+    """Whether the op runs a spec on a device, since a switched model may be moved to a GPU later. The first question
+    prepares the spec there. While a graph is captured that cannot be, and the op itself says so."""
+    where = spec, kind, index
+    if where not in _RUNS:
         if kind == "cuda" and torch.cuda.is_current_stream_capturing():
-            return ""
-        _OBSTACLES[device] = _first_obstacle(*device)
-    return _OBSTACLES[device]
+            return True
+        _RUNS[where] = _can_be_prepared(spec, torch.device(kind, index))
+    return _RUNS[where]
 
 
-def _first_obstacle(spec, kind, index):
+def _can_be_prepared(spec, device):
     try:
-        library.prepare(spec, device_number(torch.device(kind, index)))
+        library.prepare(spec, device_number(device))
     except (RuntimeError, ValueError) as reason:
-        return str(reason)
-    return ""
+        warnings.warn(f"ropeline: switched layers on {device} run on the model's own code: {reason}", stacklevel=2)
+        return False
+    return True
+
+
+_RUNS = {}
 
 
 def _has_hooks(norm):

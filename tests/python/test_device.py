@@ -13,10 +13,17 @@ import ropeline
 import ropeline.transformers as switched
 from conftest import Call
 from ropeline._library import library
-from tiny_models import LAYERS, build, prompt
+from tiny_models import build, prompt
 
 needs_no_gpu = pytest.mark.skipif(not ropeline.supports(Call().spec, "cuda"), reason="a GPU is here")
 NO_DRIVER = "^cuda:{}: no CUDA driver: libcuda.so.1: "
+
+
+@pytest.mark.parametrize("name", ["qk_norm_rope_", "qk_norm_rope_sep_", "qk_norm_rope"])
+def test_one_op_serves_both_kinds_of_device(name):
+    for key in ("CPU", "CUDA", "Meta"):
+        assert torch._C._dispatch_has_kernel_for_dispatch_key(f"ropeline::{name}", key)
+
 
 # --- answers about a device ------------------------------------------------------------------------------------------
 
@@ -132,7 +139,7 @@ def test_a_packed_fake_call_on_two_devices_is_refused_by_name():
 
 @pytest.fixture
 def nothing_known(monkeypatch):
-    monkeypatch.setattr(switched, "_OBSTACLES", {})
+    monkeypatch.setattr(switched, "_RUNS", {})
 
 
 def test_where_a_spec_cannot_be_prepared_the_model_runs_its_own_code_and_says_why(nothing_known, monkeypatch):
@@ -140,7 +147,7 @@ def test_where_a_spec_cannot_be_prepared_the_model_runs_its_own_code_and_says_wh
     with torch.no_grad():
         expected = model(prompt()).logits
     switched.apply(model, strict=True)
-    switched._OBSTACLES.clear()
+    switched._RUNS.clear()
     asked = []
 
     def refuse(number, device):
@@ -152,12 +159,14 @@ def test_where_a_spec_cannot_be_prepared_the_model_runs_its_own_code_and_says_wh
         warnings.simplefilter("always")
         assert torch.equal(model(prompt()).logits, expected)
     assert len(asked) == 1, "asked once for all layers"
-    sentence = "RopelineQwen3Attention: torch.float32 on cpu runs on the model's own code: no NVRTC anywhere"
-    assert [str(w.message) for w in caught if "ropeline" in str(w.message).lower()] == [sentence] * LAYERS
+    sentence = "ropeline: switched layers on cpu run on the model's own code: no NVRTC anywhere"
+    assert [str(w.message) for w in caught if "own code" in str(w.message)] == [sentence]
 
 
 def test_a_capture_that_comes_first_is_left_to_the_op_and_not_remembered(nothing_known, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
-    assert switched._obstacle(1, "cuda", 0) == "" and not switched._OBSTACLES
+    assert switched._runs_on(1, "cuda", 0) and not switched._RUNS
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
-    assert switched._obstacle(1, "cuda", 0).startswith("spec: 1 is not registered") and switched._OBSTACLES
+    with pytest.warns(UserWarning, match="on cuda:0 run on the model's own code: spec: 1 is not registered"):
+        assert not switched._runs_on(1, "cuda", 0)
+    assert not switched._runs_on(1, "cuda", 0), "said once"
