@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "ropeline/executor.h"
-#include "ropeline/jit.h"
+#include "ropeline/jit_cache.h"
 #include "ropeline/models.h"
 #include "ropeline/plan.h"
 #include "ropeline/version.h"
@@ -121,11 +121,27 @@ std::string compiler() {
                      status.path);
 }
 
-std::string kernel_cache() {
-  const jit::CacheStatus status = jit::cache_status();
+std::string described(const jit::CacheStatus& status) {
   if (status.folder.empty()) return status.reason;
   const char* use = status.writable ? "read and written" : status.readable ? "only read" : "not used";
   return fmt::format("{}, {}{}{}", status.folder, use, status.reason.empty() ? "" : ": ", status.reason);
+}
+
+// Every place of the look-up, a line each. A pack that cannot be read stops them all, and the line says so.
+std::string kernel_cache() try {
+  std::string text = fmt::format("kernel cache         {}\n", described(jit::cache_status()));
+  for (const jit::CacheStatus& status : jit::read_only_status())
+    text += fmt::format("read-only cache      {}\n", described(status));
+  for (const std::string& pack : jit::default_config().packs)
+    text += fmt::format("pack                 {}, {} entries\n", pack, jit::packed_entries(pack).size());
+  return text;
+} catch (const jit::Error& error) {
+  return fmt::format("kernel cache         not used: {}\n", error.sentence());
+}
+
+std::string driver() {
+  const std::string version = cuda_driver_version();
+  return version.empty() ? "none" : "for CUDA up to " + version;
 }
 
 std::string setting(const char* variable) {
@@ -142,9 +158,10 @@ std::string info() {
   text += fmt::format("threads              {} in use, {} on this machine\n", cpu_threads(),
                       std::thread::hardware_concurrency());
   text += fmt::format("ROPELINE_THREADS     {}\n", setting("ROPELINE_THREADS"));
+  text += fmt::format("CUDA driver          {}\n", driver());
   text += fmt::format("GPUs                 {}\n", cuda());
   text += fmt::format("NVRTC                {}\n", compiler());
-  text += fmt::format("kernel cache         {}\n", kernel_cache());
+  text += kernel_cache();
   text += fmt::format("model families       {}\n\n", families());
   return text + steps();
 }

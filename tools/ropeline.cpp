@@ -1,16 +1,19 @@
-// The program `ropeline`: info, run, check, warm. Exit codes: 0 all is well, 1 a check failed, 2 a mistake in the call
-// or in a file, 3 this machine or this version cannot do it.
+// The program `ropeline`: info, run, check, warm, cache. Exit codes: 0 all is well, 1 a check failed, 2 a mistake in
+// the call or in a file, 3 this machine or this version cannot do it.
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <map>
 #include <new>
 
 #include "ropeline/error.h"
 #include "ropeline/models.h"
 #include "ropeline/version.h"
+#include "tools/cache.h"
 #include "tools/check.h"
+#include "tools/explain.h"
 #include "tools/info.h"
 #include "tools/run.h"
 #include "tools/warm.h"
@@ -125,6 +128,51 @@ void add_warm(CLI::App& app, WarmWords& words) {
       names);
 }
 
+struct CacheCommands {
+  CacheWords list, verify;
+  ProgramWords explain;
+  PruneWords prune;
+};
+
+void add_prune(CLI::App& cache, PruneWords& words) {
+  auto* prune = cache.add_subcommand("prune", "Remove entries; whatever any of the options names");
+  prune->add_option("--size", words.size, "the oldest, until the rest takes no more than this: 100M, 2G (of 1024)")
+      ->transform(CLI::AsSizeValue(false));
+  const std::map<std::string, std::uint64_t> units = {{"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}};
+  prune->add_option("--age", words.age, "what is older than this: 12h, 30d, 8w")
+      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"));
+  prune->add_option("--compiler", words.compiler, "what that NVRTC compiled: 12.8");
+  prune->add_flag("--damaged", words.damaged, "what does not verify");
+  prune->add_flag("--dry-run", words.dry_run, "only say what would go");
+}
+
+void add_cache(CLI::App& app, CacheCommands& words) {
+  auto* cache = app.add_subcommand("cache", "What is in the cache of compiled kernels; verify, explain, prune it");
+  cache->require_subcommand(1);
+  auto* list = cache->add_subcommand("list", "A table of the entries");
+  list->add_option("--pack", words.list.pack, "of this pack");
+  list->add_flag("--kernels", words.list.kernels, "a line for each kernel too");
+  auto* verify = cache->add_subcommand("verify", "Check the digest of each entry; exits with 1 when one is damaged");
+  verify->add_option("--pack", words.verify.pack, "of this pack");
+  auto* explain = cache->add_subcommand("explain", "Where programs are found, or how the nearest entry differs");
+  add_program_words(*explain, words.explain);
+  add_prune(*cache, words.prune);
+  cache->footer(
+      "Examples:\n"
+      "  ropeline cache list\n"
+      "  ropeline cache explain --model qwen3-30b-a3b --arch sm_90\n"
+      "  ropeline cache prune --size 100M --age 30d --dry-run");
+}
+
+bool run_cache(const CLI::App& cache, const CacheCommands& words) {
+  if (cache.got_subcommand("verify")) return cache_verify(words.verify);
+  const std::string text = cache.got_subcommand("list")      ? cache_list(words.list)
+                           : cache.got_subcommand("explain") ? explain(words.explain)
+                                                             : cache_prune(words.prune);
+  std::fputs(text.c_str(), stdout);
+  return true;
+}
+
 int fail(const char* sentence, int code) {
   std::fprintf(stderr, "ropeline: %s\n", sentence);
   return code;
@@ -146,10 +194,12 @@ int main(int count, char** arguments) {
   RunWords run_words;
   CheckWords check_words;
   WarmWords warm_words;
+  CacheCommands cache_commands;
   auto* info_command = app.add_subcommand("info", "Version, instruction sets, devices, and the steps that run here");
   add_run(app, run_words);
   add_check(app, check_words);
   add_warm(app, warm_words);
+  add_cache(app, cache_commands);
   try {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
@@ -158,6 +208,7 @@ int main(int count, char** arguments) {
   try {
     if (app.get_subcommands().empty()) return std::fputs(app.help().c_str(), stderr), kMistake;
     if (app.got_subcommand("check")) return check(check_words) ? 0 : kFailed;
+    if (app.got_subcommand("cache")) return run_cache(*app.get_subcommand("cache"), cache_commands) ? 0 : kFailed;
     if (app.got_subcommand("warm")) return warm(warm_words), 0;
     std::fputs((app.got_subcommand(info_command) ? info() : run(run_words)).c_str(), stdout);
     return 0;

@@ -41,4 +41,7 @@ ROPELINE_API std::vector<CpuTarget> cpu_targets();
 /// The CUDA devices of this machine, cuda:0 first: "NVIDIA H100 80GB HBM3, sm_90". Empty where there is no driver.
 ROPELINE_API std::vector<std::string> cuda_devices();
 
+/// The newest CUDA that the driver of this machine knows: "13.0". Empty where there is no driver.
+ROPELINE_API std::string cuda_driver_version();
+
 }  // namespace ropeline

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Looking after a cache of compiled kernels: what is in it, whether it is whole, why a program is not found. The program
-/// `ropeline cache` is made of this. Reading and compiling are in jit.h.
+/// Looking after a cache of compiled kernels: what is in it, whether it is whole, why a program is not found. The
+/// program `ropeline cache` is made of this. Reading and compiling are in jit.h.
 
 #include <chrono>
 
@@ -11,8 +11,8 @@ namespace ropeline::jit {
 
 /// An entry of a cache folder or of a pack.
 struct CachedEntry {
-  std::string name;         ///< of the file in the folder: "<key>.rlj"; in a pack, the key
-  std::uint64_t bytes = 0;  ///< of the entry, the key's text included
+  std::string name;                               ///< of the file in the folder: "<key>.rlj"; in a pack, the key
+  std::uint64_t bytes = 0;                        ///< of the entry, the key's text included
   std::chrono::system_clock::time_point written;  ///< of the file that holds it
   std::shared_ptr<const Binary> binary;           ///< null when it does not verify
   std::string fault;                              ///< why not
@@ -26,12 +26,19 @@ ROPELINE_API std::vector<CachedEntry> cached_entries();
 /// Every entry of a pack. Throws jit::Error for a file that is no pack.
 ROPELINE_API std::vector<CachedEntry> packed_entries(const std::string& path);
 
+/// The read-only folders as they stand, in the order of their look-up.
+ROPELINE_API std::vector<CacheStatus> read_only_status();
+
 /// Removes an entry of this process's cache folder; a process that has it loaded keeps it. Only names of entries are
 /// accepted. Returns why it could not be removed, or an empty text.
 ROPELINE_API std::string remove_cached(const std::string& name);
 
-/// The text of the key that `build` would look for: everything that the code depends on. Lines `flag`, `append`,
-/// `compiler` and `kernel`, then each file as `file NAME SIZE`, its content and a line feed; the program is the first.
-ROPELINE_API std::string key_text(const Source& source, const Options& options = {});
+/// What `build` looks for.
+struct ProgramKey {
+  std::string key;   ///< SHA-256 of the text, 64 hexadecimal digits
+  std::string text;  ///< everything that the code depends on: lines `flag`, `append`, `compiler` and `kernel`, then
+                     ///< each file as `file NAME SIZE`, its content and a line feed; the program is the first
+};
+ROPELINE_API ProgramKey key_of(const Source& source, const Options& options = {});
 
 }  // namespace ropeline::jit

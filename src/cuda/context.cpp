@@ -115,3 +115,8 @@ std::vector<std::string> ropeline::cuda_devices() {
     devices.push_back(text(cuda::facts(i).name, ", ", cuda::architecture(cuda::facts(i))));
   return devices;
 }
+
+std::string ropeline::cuda_driver_version() {
+  const cuda::Driver* driver = cuda::driver();
+  return driver ? text(driver->version / 1000, ".", driver->version % 1000 / 10) : "";
+}

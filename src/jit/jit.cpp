@@ -24,9 +24,10 @@ std::optional<Build> find(const Source& source, const Options& options) {
   return runtime()->find({program, options, architecture_of(options)});
 }
 
-std::string key_text(const Source& source, const Options& options) {
+ProgramKey key_of(const Source& source, const Options& options) {
   const std::string pinned = options.pin_compiler ? full_version(runtime()->compiler()) : std::string();
-  return make_key(resolve(source), architecture_of(options), options, pinned).text;
+  Key key = make_key(resolve(source), architecture_of(options), options, pinned);
+  return {hex(key.digest), std::move(key.text)};
 }
 
 int current_device() noexcept { return cuda::current_device(); }

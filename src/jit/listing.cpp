@@ -85,6 +85,12 @@ std::vector<CachedEntry> packed_entries(const std::string& path) {
   return entries;
 }
 
+std::vector<CacheStatus> read_only_status() {
+  std::vector<CacheStatus> list;
+  for (const Folder& folder : runtime()->read_only()) list.push_back(folder.status());
+  return list;
+}
+
 std::string remove_cached(const std::string& name) {
   if (!is_entry(name)) return "is not the name of an entry";
   const auto held = runtime();

@@ -52,6 +52,7 @@ class Runtime {
   const Config& config() const { return config_; }
   Statistics statistics() const { return counters_.read(); }
   const Folder& cache() const { return cache_; }
+  const std::vector<Folder>& read_only() const { return read_only_; }
   CacheStatus cache_status() const { return cache_.status(); }
   void report(const Event& event) const;
 

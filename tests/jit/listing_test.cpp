@@ -132,7 +132,8 @@ TEST_F(Listing, OfAPackIsTheSame) {
 }
 
 TEST_F(Listing, TheKeysTextIsWhatIsLookedFor) {
-  const std::string text = key_text(small_program(3), for_sm_90());
+  const auto [key, text] = key_of(small_program(3), for_sm_90());
+  EXPECT_EQ(key + ".rlj", name_of(text));
   EXPECT_NE(text.find("flag -arch=sm_90\n"), text.npos);
   EXPECT_NE(text.find("kernel 8 small<4>\n"), text.npos);
   EXPECT_NE(text.find("file small.cu "), text.npos);
