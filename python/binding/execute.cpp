@@ -41,11 +41,12 @@ class TorchThreads final : public Executor {
 
 }  // namespace
 
-void execute(const Plan& plan, const Args& args) {
+DeviceStream torch_stream(Device device) {
   static TorchThreads threads;
-  const Device device = plan.device();
-  if (device.kind == Device::Kind::cuda) return plan.run(args, {.cuda = current_stream(device.index)});
-  plan.run(args, torch_parallel_for ? DeviceStream::on(threads) : DeviceStream{});
+  if (device.kind == Device::Kind::cuda) return {.cuda = current_stream(device.index)};
+  return torch_parallel_for ? DeviceStream::on(threads) : DeviceStream{};
 }
+
+void execute(const Plan& plan, const Args& args) { plan.run(args, torch_stream(plan.device())); }
 
 }  // namespace ropeline::binding

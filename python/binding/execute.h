@@ -8,4 +8,7 @@ namespace ropeline::binding {
 /// that only tests build runs the scalar reference in its place.
 void execute(const Plan& plan, const Args& args);
 
+/// Where torch's own work on that device runs: its current stream of a GPU, its threads on a CPU (execute.cpp).
+DeviceStream torch_stream(Device device);
+
 }  // namespace ropeline::binding

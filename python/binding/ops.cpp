@@ -1,9 +1,8 @@
 // The torch ops: three schemas over one `execute`. Fake kernels and gradients are Python's (ropeline/ops.py).
 
-#include <stdexcept>
-
 #include "error.h"
 #include "execute.h"
+#include "python_errors.h"
 #include "registry.h"
 #include "tensors.h"
 
@@ -62,6 +61,8 @@ struct Separate {
     return heads_first ? tokens_first(view(tensor, name)) : view(tensor, name);
   }
 
+  const char* note() const { return heads_first ? " (heads_first: this is said of [B, T, H, D])" : ""; }
+
   Args args() const {
     Args args = parameters.args();
     args.q = seen(q, "q");
@@ -69,15 +70,6 @@ struct Separate {
     return args;
   }
 };
-
-// torch turns std::invalid_argument into ValueError and other exceptions into RuntimeError, with our text unchanged.
-template <class Body>
-void with_python_errors(Body body, bool heads_first = false) try {
-  body();
-} catch (const Error& error) {
-  if (error.kind() != ErrorKind::invalid_argument) throw;
-  throw std::invalid_argument(text(error.what(), heads_first ? " (heads_first: this is said of [B, T, H, D])" : ""));
-}
 
 void run_packed(StableIValue* stack, std::uint64_t, std::uint64_t) {
   const Tensor qkv = take(stack[0]);
@@ -101,7 +93,7 @@ void run_separate(StableIValue* stack, std::uint64_t, std::uint64_t) {
     announce_write(call.q, "q"), announce_write(call.k, "k");
     execute(plan, args);
   };
-  with_python_errors(run, call.heads_first);
+  with_python_errors(run, call.note());
 }
 
 void run_functional(StableIValue* stack, std::uint64_t, std::uint64_t) {
@@ -115,7 +107,7 @@ void run_functional(StableIValue* stack, std::uint64_t, std::uint64_t) {
     stack[0] = torch::stable::detail::from(q_out.release());
     stack[1] = torch::stable::detail::from(k_out.release());
   };
-  with_python_errors(run, call.heads_first);
+  with_python_errors(run, call.note());
 }
 
 }  // namespace

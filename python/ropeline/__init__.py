@@ -1,6 +1,7 @@
 """Ropeline: the attention prologue of language models (qk-norm, then RoPE) in one pass."""
 
 from ._library import library as _library
+from .kv_cast import kv_cast
 from .ops import qk_norm_rope, qk_norm_rope_, qk_norm_rope_sep_
 from .spec import (
     Spec,
@@ -26,6 +27,7 @@ __all__ = [
     "cos_sin_table",
     "cpu_targets",
     "frequencies",
+    "kv_cast",
     "prepare",
     "qk_norm_rope",
     "qk_norm_rope_",
