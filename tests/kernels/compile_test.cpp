@@ -37,14 +37,29 @@ class Compiles : public testing::TestWithParam<const char*> {
 
 MachineCode code_of(const jit::Binary& binary) { return machine_code(binary.image, binary.kernels.at(0).symbol); }
 
-TEST_P(Compiles, EveryVariantWithoutASpill) {
+/// A run of q or k moves whole, in one access of up to 128 bits; the form for what is not aligned, element by element.
+/// Every element that is stored was loaded in the same width (tables, weights and positions are loaded besides).
+void expect_whole_runs(const MachineCode& code, const Variant& v) {
+  const int bits = std::min(128, 8 * v.form.access * kernel::size_of(v.activation));
+  ASSERT_EQ(code.global_stores.size(), 1u) << "stores of several widths";
+  const auto [width, stores] = *code.global_stores.begin();
+  EXPECT_EQ(width, bits);
+  EXPECT_GT(stores, 0);
+  const auto loads = code.global_loads.find(bits);
+  ASSERT_NE(loads, code.global_loads.end()) << "no load of " << bits << " bits";
+  EXPECT_GE(loads->second, stores);
+}
+
+TEST_P(Compiles, EveryVariantWithoutASpillAndWithWholeRuns) {
   for (const auto& each : emulator::cases()) {
     const auto binary = build(each.variant);
     const jit::KernelFacts& facts = binary->kernels.at(0);
-    EXPECT_EQ(facts.spill_store_bytes + facts.spill_load_bytes + facts.stack_bytes, 0) << facts.expression;
-    EXPECT_EQ(code_of(*binary).local, 0) << facts.expression;
+    SCOPED_TRACE(facts.expression);
+    const MachineCode code = code_of(*binary);
+    EXPECT_EQ(facts.spill_store_bytes + facts.spill_load_bytes + facts.stack_bytes + code.local, 0);
     // NVRTC names what has internal linkage after the process: such a binary is another one in every process.
-    EXPECT_EQ(binary->image.find("_INTERNAL_"), std::string::npos) << facts.expression;
+    EXPECT_EQ(binary->image.find("_INTERNAL_"), std::string::npos);
+    expect_whole_runs(code, each.variant);
   }
 }
 
