@@ -5,14 +5,14 @@
 
 #include "aot/nvcc.h"
 #include "aot/specs.h"
-#include "cuda/qk_norm_rope.h"
+#include "ropeline/kernel_source.h"
 
 namespace {
 
 using namespace ropeline;
 
 std::shared_ptr<const jit::Binary> twin(const Spec& spec, const std::string& architecture, const std::string& nvcc) {
-  const jit::Source source = cuda::qk_norm_rope::source(spec);
+  const jit::Source source = kernel_source(spec);
   const jit::Build build = jit::build(source, {.architecture = architecture});
   return std::make_shared<const jit::Binary>(aot::twin_of(*build.binary, source, nvcc));
 }

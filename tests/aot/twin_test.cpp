@@ -31,7 +31,7 @@ class Twin : public testing::TestWithParam<const char*> {
       configure(maker, GetParam());
       for (std::size_t i = 0; i < pairs.size(); ++i)
         (maker == Maker::jit ? pairs[i].jit : pairs[i].twin) =
-            jit::build(cuda::qk_norm_rope::source(specs()[i]), {.architecture = GetParam()}).binary;
+            jit::build(kernel_source(specs()[i]), {.architecture = GetParam()}).binary;
     }
   }
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "aot/specs.h"
-#include "cuda/qk_norm_rope.h"
+#include "ropeline/kernel_source.h"
 #include "tests/jit/setting.h"
 
 namespace ropeline::aot {

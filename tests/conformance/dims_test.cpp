@@ -46,6 +46,21 @@ TEST_P(Dims, EveryRotaryDimOfOneHead) {
   for (int rotary_dim = 0; rotary_dim <= 128; rotary_dim += 2) sweep(GetParam(), 128, rotary_dim);
 }
 
+// What others' kernels got wrong: rotary parts whose lanes fill a warp (a mask of 1u << 32) or leave some of its lanes
+// without a rotation (a shuffle that those do not reach: garbage at 96 of 128), with one or several heads in a warp,
+// and heads that do not fill the last one.
+TEST_P(Dims, RotaryLanesThatFillAWarpOrPartOfIt) {
+  for (const auto& [head_dim, rotary_dim] : {std::pair{128, 128}, {128, 96}, {128, 64}, {256, 64}, {64, 64}, {512, 96}})
+    for (const Angles& angles : {Angles{Frequencies::theta(1e6, rotary_dim)}, Angles{CosSinRows{rotary_dim}}})
+      for (Style style : {Style::neox, Style::interleaved})
+        for (std::int64_t tokens : {1, 5}) {
+          const Rope rope{.style = style, .angles = angles};
+          Recipe recipe{.spec = qk_norm_rope({.q = 5, .k = 3, .head_dim = head_dim}, RmsNorm{}, rope)};
+          recipe.tokens = tokens, recipe.positions = Positions::far;
+          ASSERT_TRUE(conforms(GetParam(), recipe));
+        }
+}
+
 // Frequencies, fused, whole rotation: what the fastest form of the CUDA kernel is for, which takes a multiple of 12
 // heads.
 TEST_P(Dims, LayersOfRealModels) {

@@ -31,12 +31,25 @@ void note(const Spec& spec, const Args& args, const Memory&) {
   noted().emplace(source.kernels, std::move(source));
 }
 
-/// One of `parts` shares. Exits with 1 and the compiler's words when a program does not compile.
+/// Whether no kernel of the program keeps anything in memory of its own; the others are named.
+bool spills_nothing(const jit::Binary& binary) {
+  bool nothing = true;
+  for (const jit::KernelFacts& k : binary.kernels) {
+    const int bytes = k.stack_bytes + k.spill_store_bytes + k.spill_load_bytes;
+    if (bytes) std::fprintf(stderr, "%d bytes spilled by %s\n", bytes, k.expression.c_str());
+    nothing = nothing && bytes == 0;
+  }
+  return nothing;
+}
+
+/// One of `parts` shares. Exits with 1 and the compiler's words when a program does not compile, or spills.
 [[noreturn]] void compile_part(const std::vector<const jit::Source*>& sources, std::size_t part, std::size_t parts,
                                const std::string& architecture) {
   try {
-    for (std::size_t i = part; i < sources.size(); i += parts) jit::build(*sources[i], {.architecture = architecture});
-    _exit(0);
+    bool good = true;
+    for (std::size_t i = part; i < sources.size(); i += parts)
+      good = spills_nothing(*jit::build(*sources[i], {.architecture = architecture}).binary) && good;
+    _exit(good ? 0 : 1);
   } catch (const jit::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
     _exit(1);
@@ -59,7 +72,7 @@ void compile_all(const std::string& architecture) {
   for (const pid_t child : children) {
     int status = 0;
     waitpid(child, &status, 0);
-    EXPECT_EQ(status, 0) << "a share was not compiled";
+    EXPECT_EQ(status, 0) << "a share did not compile, or spills";
   }
 }
 
