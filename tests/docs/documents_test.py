@@ -83,7 +83,8 @@ def links(a):
     faults = []
     pages = [p for p in a.root.rglob("*.md") if not {".venv", "build"} & set(p.relative_to(a.root).parts)]
     for page in pages:
-        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text()):
+        text = re.sub(r"`[^`\n]*`", "", page.read_text())  # code is no link
+        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
             if not (page.parent / target).exists():
                 faults.append(f"{page.relative_to(a.root)}: a link leads to {target}, which is not there")
     return faults
