@@ -1,0 +1,405 @@
+// What the JIT and a plan cost the host: compiles, look-ups in memory and on disk with their steps, what the driver takes
+// to load, and a run beside the bare launch of the same kernel with the same arguments. Prints one JSON object;
+// bench/jit_peers.py asks the same of other JITs and makes the table.
+//
+//     jit_bench CACHE_FOLDER [ARCHITECTURE]      an empty or absent folder; sm_90, and on a GPU that GPU's
+//
+// Compiles need NVRTC, loads and launches a GPU. A row that cannot be had says why.
+
+#include <array>
+#include <functional>
+
+#include "bench/rows.h"
+#include "cuda/context.h"
+#include "cuda/driver.h"
+#include "cuda/qk_norm_rope.h"
+#include "jit/digest.h"
+#include "jit/entry.h"
+#include "jit/folder.h"
+#include "jit/key.h"
+#include "jit/program.h"
+#include "ops/qk_norm_rope.h"
+#include "ops/qk_norm_rope_launch.h"
+#include "ops/qk_norm_rope_variant.h"
+#include "ropeline/device_memory.h"
+#include "ropeline/plan.h"
+#include "ropeline/version.h"
+#include "tests/cuda/queue.h"
+
+namespace ropeline::bench {
+namespace {
+
+namespace op = ops::qk_norm_rope;
+
+constexpr int kQ = 32, kK = 4, kDim = 128;  // Qwen3-30B-A3B
+
+Spec qwen3() {
+  Spec spec = qk_norm_rope({kQ, kK, kDim}, RmsNorm{.eps = 1e-6f}, Rope::neox(Frequencies::theta(1e6, kDim)));
+  spec.positions = DType::int32;
+  return spec;
+}
+
+/// The kernel that peers compile, too. Its number makes it another program, which nobody has seen.
+jit::Source scale_source(int number = 0) {
+  return {.name = "scale.cu",
+          .text = "extern \"C\" __global__ void scale(float* y, const float* x, float a, int n) {\n"
+                  "  const int i = blockIdx.x * blockDim.x + threadIdx.x;\n"
+                  "  if (i < n) y[i] = a * x[i];\n}\n// " +
+                  std::to_string(number) + "\n",
+          .kernels = {"scale"}};
+}
+
+struct Setting {
+  std::string folder;
+  jit::Options options;
+  std::string no_compiler, no_device;  // why, or empty
+
+  /// Forgets what is in memory. The cache folder is kept.
+  void fresh(bool cached = true) const {
+    jit::Config config = jit::default_config();
+    config.cache_folder = cached ? folder : std::string();
+    jit::configure(config);
+  }
+};
+
+Setting setting_of(int count, char** words) {
+  Setting s;
+  s.folder = count > 1 ? words[1] : "";
+  s.no_device = cuda::obstacle(0);
+  s.options.architecture = s.no_device.empty() ? cuda::architecture(cuda::facts(0)) : count > 2 ? words[2] : "sm_90";
+  if (s.no_device.empty()) cuda::make_current();
+  return s;
+}
+
+// --- compiling ---------------------------------------------------------------------------------------------------
+
+jit::Source one_form(jit::Source source, std::size_t form) {
+  source.kernels = {source.kernels.at(form)};
+  return source;
+}
+
+double compile_us(const Setting& s, const std::function<jit::Source()>& source, int rounds) {
+  s.fresh(false);
+  return median_us(rounds, 1, [&] { keep(jit::build(source(), s.options)); }, [&] { s.fresh(false); });
+}
+
+void compile_rows(Rows& rows, Setting& s) {
+  rows.part("compile");
+  s.fresh(false);
+  jit::CompilerStatus status;
+  const double opened = once_us([&] { status = jit::compiler_status(); });
+  s.no_compiler = status.reason;
+  if (!s.no_compiler.empty()) return rows.not_run("compiles", s.no_compiler);
+  rows.add("open NVRTC", opened, status.version);
+  int number = 0;
+  rows.add("scale, first of the process", compile_us(s, [&] { return scale_source(++number); }, 1));
+  rows.add("scale", compile_us(s, [&] { return scale_source(++number); }, 9));
+  const jit::Source all = cuda::qk_norm_rope::source(qwen3());
+  for (std::size_t i = 0; i < all.kernels.size(); ++i)
+    rows.add("qk_norm_rope, form " + std::to_string(i + 1), compile_us(s, [&] { return one_form(all, i); }, 3));
+  const std::size_t bytes = jit::build(all, s.options).binary->image.size();
+  rows.add("qk_norm_rope, all " + std::to_string(all.kernels.size()) + " forms", compile_us(s, [&] { return all; }, 3),
+           std::to_string(bytes) + " bytes of cubin");
+}
+
+// --- look-ups ----------------------------------------------------------------------------------------------------
+
+void lookup_rows_of(Rows& rows, const Setting& s, const std::string& name, const jit::Source& source) {
+  s.fresh();
+  jit::build(source, s.options);
+  rows.add(name + ": build again, in memory", median_us(51, 100, [&] { keep(jit::build(source, s.options)); }));
+  s.fresh();
+  rows.add(name + ": build from disk",
+           median_us(51, 1, [&] { keep(jit::build(source, s.options)); }, [&] { s.fresh(); }));
+}
+
+/// The steps of a build from disk.
+void disk_steps(Rows& rows, const Setting& s, const jit::Source& source) {
+  const std::string path = jit::build(source, s.options).path;
+  rows.add("step: open the cache folder", median_us(51, 1, [&] { keep(jit::Folder::open_private(s.folder)); }));
+  rows.add("step: follow the includes", median_us(51, 1, [&] { keep(jit::resolve(source)); }));
+  const jit::Program program = jit::resolve(source);
+  const auto make = [&] { return jit::make_key(program, s.options.architecture, s.options, {}); };
+  const jit::Key key = make();
+  rows.add("step: key, digest included", median_us(51, 1, [&] { keep(make()); }),
+           std::to_string(key.text.size()) + " bytes");
+  rows.add("step: digest of the key", median_us(51, 1, [&] { keep(jit::sha256(key.text)); }));
+  const jit::Folder folder = jit::Folder::open_private(s.folder);
+  const std::string file = path.substr(path.rfind('/') + 1);
+  rows.add("step: read the entry", median_us(51, 1, [&] { keep(folder.read(file)); }));
+  const std::string bytes = folder.read(file).value();
+  rows.add("step: verify the entry", median_us(51, 1, [&] { keep(jit::parse_entry(bytes, key.text)); }),
+           std::to_string(bytes.size()) + " bytes");
+}
+
+void lookup_rows(Rows& rows, const Setting& s) {
+  rows.part("look-up");
+  auto memo = jit::cached([](int width) { return width; });
+  memo(4);
+  rows.add("cached, a hit", median_us(51, 1000, [&] { keep(memo(4)); }), s.no_device.empty() ? "" : "asks the driver");
+  const Spec spec = qwen3();
+  rows.add("qk_norm_rope: names of its kernels", median_us(51, 1, [&] { keep(cuda::qk_norm_rope::source(spec)); }));
+  rows.add("qk_norm_rope: table of frequencies", median_us(51, 1, [&] { keep(op::frequency_table(spec)); }));
+  if (s.folder.empty() || !s.no_compiler.empty())
+    return rows.not_run("builds", s.folder.empty() ? "no CACHE_FOLDER was named" : s.no_compiler);
+  lookup_rows_of(rows, s, "scale", scale_source());
+  lookup_rows_of(rows, s, "qk_norm_rope", cuda::qk_norm_rope::source(spec));
+  disk_steps(rows, s, cuda::qk_norm_rope::source(spec));
+}
+
+// --- the driver --------------------------------------------------------------------------------------------------
+
+void require_success(cuda::Result result) { cuda::check(cuda::require_driver(), result, jit::Stage::driver, "bench"); }
+
+/// The driver's part in loading a binary, step by step.
+class LoadSteps {
+ public:
+  LoadSteps(const jit::Binary& binary) : binary_(binary) {}
+
+  void measure(Rows& rows) {
+    for (int round = 0; round < 11; ++round) load_once();
+    for (const auto& [name, samples] : samples_) rows.add("step: " + name, median(samples));
+  }
+
+ private:
+  template <class Work>
+  void step(std::size_t index, const std::string& name, const Work& work) {
+    if (index == samples_.size()) samples_.emplace_back(name, std::vector<double>());
+    samples_[index].second.push_back(once_us(work));
+  }
+
+  void load_once() {
+    std::size_t i = 0;
+    std::vector<cuda::KernelHandle> kernels(binary_.kernels.size());
+    std::vector<cuda::Function> functions(kernels.size());
+    cuda::LibraryHandle library = nullptr;
+    step(i++, "cuLibraryLoadData", [&] {
+      require_success(d_.library_load(&library, binary_.image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0));
+    });
+    step(i++, "cuLibraryGetKernel, all", [&] {
+      for (std::size_t k = 0; k < kernels.size(); ++k)
+        require_success(d_.library_kernel(&kernels[k], library, binary_.kernels[k].symbol.c_str()));
+    });
+    step(i++, "cuKernelGetFunction, all", [&] {
+      for (std::size_t k = 0; k < kernels.size(); ++k) require_success(d_.kernel_function(&functions[k], kernels[k]));
+    });
+    step(i++, "cuFuncLoad, the first", [&] { require_success(d_.function_load(functions[0])); });
+    step(i++, "cuFuncLoad, the others", [&] {
+      for (std::size_t k = 1; k < kernels.size(); ++k) require_success(d_.function_load(functions[k]));
+    });
+    step(i++, "cuFuncGetAttribute, one", [&] {
+      int registers = 0;
+      require_success(d_.function_attribute(&registers, cuda::attribute::registers, functions[0]));
+    });
+    step(i++, "cuLibraryUnload", [&] { require_success(d_.library_unload(library)); });
+  }
+
+  const cuda::Driver& d_ = cuda::require_driver();
+  const jit::Binary& binary_;
+  std::vector<std::pair<std::string, std::vector<double>>> samples_;
+};
+
+/// Memory for a table of frequencies.
+void memory_steps(Rows& rows) {
+  const cuda::Driver& d = cuda::require_driver();
+  const std::vector<char> table(1024);
+  std::array<std::vector<double>, 3> samples;
+  for (int round = 0; round < 11; ++round) {
+    cuda::Address address = 0;
+    samples[0].push_back(once_us([&] { require_success(d.allocate(&address, table.size())); }));
+    samples[1].push_back(once_us([&] { require_success(d.to_device(address, table.data(), table.size())); }));
+    samples[2].push_back(once_us([&] { require_success(d.free(address)); }));
+  }
+  rows.add("step: cuMemAlloc of 1 KiB", median(samples[0]));
+  rows.add("step: cuMemcpyHtoD of 1 KiB", median(samples[1]));
+  rows.add("step: cuMemFree", median(samples[2]));
+}
+
+void context_steps(Rows& rows) {
+  const cuda::Driver& d = cuda::require_driver();
+  rows.add("step: cuCtxGetDevice", median_us(51, 1000, [] { cuda::current_device(); }));
+  cuda::Context context = nullptr;
+  rows.add("step: cuCtxGetCurrent", median_us(51, 1000, [&] { d.context_current(&context); }));
+  rows.add("step: cuCtxPushCurrent and pop", median_us(51, 1000, [&] {
+             cuda::Context popped = nullptr;
+             d.context_push(context), d.context_pop(&popped);
+           }));
+  rows.add("step: cuStreamIsCapturing", median_us(51, 1000, [] { cuda::is_capturing(nullptr); }));
+  rows.add("step: capture mode, there and back", median_us(51, 1000, [] { const cuda::BesideCaptures beside; }));
+}
+
+void prepare_rows(Rows& rows, const Setting& s, const Spec& spec) {
+  s.fresh();
+  prepare(spec, Device::cuda());
+  std::vector<double> disk, ready, gone;
+  for (int i = 0; i < 21; ++i) {
+    s.fresh();
+    std::optional<Plan> plan, second;
+    disk.push_back(once_us([&] { plan = prepare(spec, Device::cuda()); }));
+    ready.push_back(once_us([&] { second = prepare(spec, Device::cuda()); }));
+    second.reset();
+    gone.push_back(once_us([&] { plan.reset(); }));
+  }
+  rows.add("prepare from disk", median(disk));
+  rows.add("prepare of a program that is loaded", median(ready));
+  rows.add("the end of a plan", median(gone));
+}
+
+void load_rows(Rows& rows, const Setting& s) {
+  rows.part("load");
+  if (!s.no_device.empty()) return rows.not_run("loads and prepare", s.no_device);
+  if (s.folder.empty()) return rows.not_run("loads and prepare", "no CACHE_FOLDER was named");
+  const jit::Source source = cuda::qk_norm_rope::source(qwen3());
+  s.fresh();
+  jit::load(source);
+  rows.add("load again, in memory", median_us(51, 100, [&] { keep(jit::load(source)); }));
+  rows.add("scale: load from disk", median_us(21, 1, [] { keep(jit::load(scale_source())); }, [&] { s.fresh(); }));
+  rows.add("load from disk", median_us(21, 1, [&] { keep(jit::load(source)); }, [&] { s.fresh(); }));
+  LoadSteps(*jit::build(source, s.options).binary).measure(rows);
+  memory_steps(rows);
+  context_steps(rows);
+  prepare_rows(rows, s, qwen3());
+}
+
+// --- launches ----------------------------------------------------------------------------------------------------
+
+/// One token, q and k packed. Without a device its tensors lie nowhere.
+class Call {
+ public:
+  explicit Call(bool on_device) {
+    if (!on_device) return;
+    data_.emplace(kRow * 2), weight_.emplace(kDim * 2), positions_.emplace(4);
+    const std::vector<std::uint16_t> ones(kRow, 0x3f80);
+    const std::int32_t position = 7;
+    data_->upload(ones.data()), weight_->upload(ones.data()), positions_->upload(&position);
+  }
+
+  Args args() const {
+    const Device on = Device::cuda();
+    char* const base = static_cast<char*>(address(data_, 1));
+    const TensorView weight(address(weight_, 2), DType::bf16, {kDim}, on);
+    return {.q = {base, DType::bf16, {1, kQ, kDim}, {kRow, kDim, 1}, on},
+            .k = {base + kQ * kDim * 2, DType::bf16, {1, kK, kDim}, {kRow, kDim, 1}, on},
+            .q_weight = weight,
+            .k_weight = weight,
+            .positions = {address(positions_, 3), DType::int32, {1}, on}};
+  }
+
+ private:
+  static constexpr std::int64_t kRow = (kQ + kK) * kDim;
+
+  static void* address(const std::optional<DeviceMemory>& memory, std::size_t nowhere) {
+    return memory ? memory->data() : reinterpret_cast<void*>(nowhere << 40);
+  }
+
+  std::optional<DeviceMemory> data_, weight_, positions_;
+};
+
+/// What a run does before it reaches the driver. The machine need not have one.
+void run_steps(Rows& rows) {
+  const Spec spec = qwen3();
+  const Args args = Call(false).args();
+  rows.add("step: check of the arguments", median_us(51, 1000, [&] { op::check(spec, Device::cuda(), args); }));
+  rows.add("step: parameters", median_us(51, 1000, [&] { keep(op::params(spec, args)); }));
+  const auto variants = op::variants(spec);
+  const QkNormRopeParams params = op::params(spec, args);
+  rows.add("step: variant, grid and argument", median_us(51, 1000, [&] {
+             keep(op::launch(spec, variants, op::merged(params), {}, 132));
+           }));
+}
+
+/// cuLaunchKernelEx and nothing else: the launch that a run of the same call ends in.
+class BareLaunch {
+ public:
+  BareLaunch(const Spec& spec, const Args& args, void* stream, const jit::Module& module)
+      : turns_(op::frequency_table(spec).size() * sizeof(Turns)) {
+    turns_.upload(op::frequency_table(spec).data());
+    const auto* turns = static_cast<const Turns*>(turns_.data());
+    launch_ = op::launch(spec, op::variants(spec), op::params(spec, args), {turns, op::attention_factor(spec)},
+                         cuda::facts(0).multiprocessors);
+    const auto [x, y, z] = launch_.grid;
+    config_ = {x, y, z, launch_.block[0], launch_.block[1], launch_.block[2], 0, static_cast<cuda::Stream>(stream),
+               nullptr, 0};
+    const std::string& symbol = module.binary().kernels.at(launch_.variant).symbol;
+    require_success(d_.library_load(&library_, module.binary().image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0));
+    require_success(d_.library_kernel(&kernel_, library_, symbol.c_str()));
+    require_success(d_.kernel_function(&function_, kernel_));
+  }
+  BareLaunch(const BareLaunch&) = delete;
+  BareLaunch& operator=(const BareLaunch&) = delete;
+  ~BareLaunch() { d_.library_unload(library_); }
+
+  void by_function() { launch(function_); }
+  void by_kernel() { launch(reinterpret_cast<cuda::Function>(kernel_)); }
+
+ private:
+  void launch(cuda::Function function) {
+    void* arguments[] = {&launch_.argument};
+    require_success(d_.launch(&config_, function, arguments, nullptr));
+  }
+
+  const cuda::Driver& d_ = cuda::require_driver();
+  DeviceMemory turns_;
+  op::Launch launch_;
+  cuda::LaunchConfig config_ = {};
+  cuda::LibraryHandle library_ = nullptr;
+  cuda::KernelHandle kernel_ = nullptr;
+  cuda::Function function_ = nullptr;
+};
+
+/// The contestants by turns, so that a slow moment of the machine meets all of them.
+void by_turns(Rows& rows, const cuda::Queue& queue,
+              const std::vector<std::pair<std::string, std::function<void()>>>& contestants) {
+  std::vector<std::vector<double>> samples(contestants.size());
+  for (int round = 0; round < 201; ++round)
+    for (std::size_t i = 0; i < contestants.size(); ++i) {
+      samples[i].push_back(median_us(1, 100, contestants[i].second));
+      queue.wait();
+    }
+  for (std::size_t i = 0; i < contestants.size(); ++i) rows.add(contestants[i].first, median(samples[i]));
+}
+
+void launch_rows(Rows& rows, const Setting& s) {
+  rows.part("run");
+  run_steps(rows);
+  if (!s.no_device.empty()) return rows.not_run("launches", s.no_device);
+  s.fresh();
+  const cuda::Queue queue;
+  const Spec spec = qwen3();
+  const Call call(true);
+  const Args args = call.args();
+  const Plan plan = prepare(spec, Device::cuda());
+  BareLaunch bare(spec, args, queue.get(), jit::load(cuda::qk_norm_rope::source(spec)));
+  const jit::Kernel scale = jit::load(scale_source()).kernel();
+  const DeviceMemory x(1024);
+  auto* const data = static_cast<float*>(x.data());
+  by_turns(rows, queue,
+           {{"Plan::run", [&] { plan.run(args, {.cuda = queue.get()}); }},
+            {"cuLaunchKernelEx of the same, by CUfunction", [&] { bare.by_function(); }},
+            {"cuLaunchKernelEx of the same, by CUkernel", [&] { bare.by_kernel(); }},
+            {"scale: Kernel::launch", [&] {
+               scale.launch({.grid = {1}, .block = {256}, .stream = queue.get()}, data, static_cast<const float*>(data),
+                            1.0f, 256);
+             }}});
+}
+
+int main(int count, char** words) try {
+  Setting s = setting_of(count, words);
+  Rows rows;
+  compile_rows(rows, s);
+  lookup_rows(rows, s);
+  load_rows(rows, s);
+  launch_rows(rows, s);
+  const std::string card = s.no_device.empty() ? cuda::facts(0).name : "none: " + s.no_device;
+  std::printf("{\n  \"card\": %s, \"driver\": %d, \"architecture\": \"%s\", \"ropeline\": \"%s\",\n  \"rows\": %s\n}\n",
+              Rows::quoted(card).c_str(), s.no_device.empty() ? cuda::require_driver().version : 0,
+              s.options.architecture.c_str(), version(), rows.json().c_str());
+  return 0;
+} catch (const std::exception& error) {
+  return std::fprintf(stderr, "%s\n", error.what()), 1;
+}
+
+}  // namespace
+}  // namespace ropeline::bench
+
+int main(int count, char** words) { return ropeline::bench::main(count, words); }
