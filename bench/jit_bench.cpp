@@ -89,6 +89,7 @@ void compile_rows(Rows& rows, Setting& s) {
   jit::CompilerStatus status;
   const double opened = once_us([&] { status = jit::compiler_status(); });
   s.no_compiler = status.reason;
+  if (!jit::default_config().compile) return rows.not_run("compiles", "ROPELINE_NO_COMPILE is set");
   if (!s.no_compiler.empty()) return rows.not_run("compiles", s.no_compiler);
   rows.add("open NVRTC", opened, status.version);
   int number = 0;
@@ -128,7 +129,7 @@ void disk_steps(Rows& rows, const Setting& s, const jit::Source& source) {
   const std::string file = path.substr(path.rfind('/') + 1);
   rows.add("step: read the entry", median_us(51, 1, [&] { keep(folder.read(file)); }));
   const std::string bytes = folder.read(file).value();
-  rows.add("step: verify the entry", median_us(51, 1, [&] { keep(jit::parse_entry(bytes, key.text)); }),
+  rows.add("step: verify the entry", median_us(51, 1, [&] { keep(jit::parse_entry(bytes, key.text, key.digest)); }),
            std::to_string(bytes.size()) + " bytes");
 }
 

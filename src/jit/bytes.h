@@ -48,6 +48,7 @@ class Reader {
     rest_.remove_prefix(bytes.size());
     return bytes;
   }
+  std::string_view rest() const { return rest_; }
   bool ok() const { return ok_; }
   bool at_end() const { return ok_ && rest_.empty(); }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,7 @@ namespace ropeline::jit {
 using Digest = std::array<std::uint8_t, 32>;
 
 Digest sha256(std::string_view bytes);
+Digest sha256(std::initializer_list<std::string_view> parts);  ///< of the parts, one after the other
 
 /// 64 hexadecimal digits.
 std::string hex(const Digest& digest);

@@ -3,13 +3,12 @@
 #include <algorithm>
 
 #include "bytes.h"
-#include "digest.h"
 #include "error.h"
 
 namespace ropeline::jit {
 namespace {
 
-constexpr std::string_view kMagic{"ropeline jit 01\n", 16};
+constexpr std::string_view kMagic{"ropeline jit 02\n", 16};
 constexpr std::size_t kHead = kMagic.size() + sizeof(std::uint64_t), kDigest = sizeof(Digest);
 
 std::string_view as_text(const Digest& digest) { return {reinterpret_cast<const char*>(digest.data()), digest.size()}; }
@@ -32,9 +31,9 @@ KernelFacts read_kernel(Reader& in) {
   return kernel;
 }
 
+// What follows the key's text.
 std::string fields_of(const Binary& binary) {
   Writer out;
-  out.text(binary.key_text);
   out.text(binary.architecture);
   out.text(binary.compiler);
   out.number<std::uint32_t>(static_cast<std::uint32_t>(binary.kernels.size()));
@@ -43,12 +42,15 @@ std::string fields_of(const Binary& binary) {
   return out.take();
 }
 
-Parsed read_fields(std::string_view fields, std::string_view key_text) {
+Digest digest_of(std::string_view head, const Digest& key, std::string_view fields) {
+  return sha256({head, as_text(key), fields});
+}
+
+Parsed read_fields(std::string_view fields, std::string_view key_text, const Digest& key) {
   Reader in(fields);
   auto binary = std::make_shared<Binary>();
-  binary->key_text = in.text();
-  if (binary->key_text != key_text) return {nullptr, "holds another key"};
-  binary->key = hex(sha256(key_text));
+  binary->key = hex(key);
+  binary->key_text = key_text;
   binary->architecture = in.text();
   binary->compiler = in.text();
   const auto kernels = in.number<std::uint32_t>();
@@ -61,23 +63,29 @@ Parsed read_fields(std::string_view fields, std::string_view key_text) {
 }  // namespace
 
 std::string entry_bytes(const Binary& binary) {
-  Writer out;
   const std::string fields = fields_of(binary);
+  Writer out;
   out.raw(kMagic);
-  out.text(fields);
+  out.number<std::uint64_t>(sizeof(std::uint64_t) + binary.key_text.size() + fields.size());
+  const std::string head = out.take();
+  out.raw(head);
+  out.text(binary.key_text);
+  out.raw(fields);
   std::string bytes = out.take();
-  return bytes += as_text(sha256(bytes));
+  return bytes += as_text(digest_of(head, sha256(binary.key_text), fields));
 }
 
-Parsed parse_entry(std::string_view bytes, std::string_view key_text) {
+Parsed parse_entry(std::string_view bytes, std::string_view key_text, const Digest& key) {
   if (bytes.size() < kHead + kDigest) return {nullptr, text("truncated to ", bytes.size(), " bytes")};
   if (!bytes.starts_with(kMagic)) return {nullptr, "not an entry of this format"};
-  const std::string_view signed_part = bytes.substr(0, bytes.size() - kDigest);
-  Reader in(signed_part.substr(kMagic.size()));
-  const std::string_view fields = in.text();
-  if (!in.at_end()) return {nullptr, text("length does not match its ", bytes.size(), " bytes")};
-  if (bytes.substr(signed_part.size()) != as_text(sha256(signed_part))) return {nullptr, "digest does not match"};
-  return read_fields(fields, key_text);
+  Reader whole(bytes.substr(kMagic.size(), bytes.size() - kDigest - kMagic.size()));
+  Reader in(whole.text());
+  if (!whole.at_end()) return {nullptr, text("length does not match its ", bytes.size(), " bytes")};
+  if (in.text() != key_text) return {nullptr, "holds another key"};
+  const std::string_view fields = in.rest();
+  if (bytes.substr(bytes.size() - kDigest) != as_text(digest_of(bytes.substr(0, kHead), key, fields)))
+    return {nullptr, "digest does not match"};
+  return read_fields(fields, key_text, key);
 }
 
 Parsed parse_entry(std::string_view bytes) {

@@ -43,7 +43,16 @@ std::vector<std::string> sorted_flags(const std::string& architecture, const Opt
 
 // A file with its length before it, so that no text can pass for another one.
 void append_file(std::string& key, const std::string& name, const std::string& content) {
-  key += text("file ", name, " ", content.size(), "\n") + content + "\n";
+  key.append("file ").append(name).append(" ").append(std::to_string(content.size())).append("\n");
+  key.append(content).append("\n");
+}
+
+// About what its key takes.
+std::size_t size_of(const Program& program) {
+  std::size_t size = 1024 + program.text.size();
+  for (const std::string& kernel : program.kernels) size += kernel.size() + 32;
+  for (const auto& [name, content] : program.headers) size += name.size() + content.size() + 32;
+  return size;
 }
 
 }  // namespace
@@ -66,11 +75,13 @@ Key make_key(const Program& program, const std::string& architecture, const Opti
   check_architecture(architecture);
   Key key;
   key.flags = sorted_flags(architecture, options);
-  key.text = text("ropeline jit ", kFormat, "\n");
+  key.text.reserve(size_of(program));
+  key.text += text("ropeline jit ", kFormat, "\n");
   for (const std::string& flag : key.flags) key.text += "flag " + flag + "\n";
   if (const auto append = env::nvrtc_append_flags()) key.text += text("append ", append->size(), " ", *append, "\n");
   if (!compiler.empty()) key.text += "compiler " + compiler + "\n";
-  for (const std::string& kernel : program.kernels) key.text += text("kernel ", kernel.size(), " ", kernel, "\n");
+  for (const std::string& kernel : program.kernels)
+    key.text.append("kernel ").append(std::to_string(kernel.size())).append(" ").append(kernel).append("\n");
   append_file(key.text, program.name, program.text);
   for (const auto& [name, content] : program.headers) append_file(key.text, name, content);
   key.digest = sha256(key.text);

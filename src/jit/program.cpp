@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 // An include directive within a line: where its operand (with the quotes) stands, and what it says.
 struct Include {
   std::size_t begin = 0, end = 0;
-  std::string name;
+  std::string_view name;
   bool quoted = false;
 };
 
@@ -31,12 +31,35 @@ std::optional<Include> parse_include(std::string_view line) {
   const bool quoted = line[at] == '"';
   const std::size_t close = line.find(quoted ? '"' : '>', at + 1);
   if (close == line.npos) return std::nullopt;
-  return Include{at, close + 1, std::string(line.substr(at + 1, close - at - 1)), quoted};
+  return Include{at, close + 1, line.substr(at + 1, close - at - 1), quoted};
 }
 
-std::string normal(const fs::path& path) { return path.lexically_normal().generic_string(); }
+// "a/./b//../c" is "a/c": the one name by which a header is known. Whatever begins at the file system's root is "/".
+std::string normal(std::string_view folder, std::string_view name) {
+  std::string out;
+  const auto append = [&](std::string_view part) {
+    const std::size_t last = out.rfind('/') + 1;  // where the last part begins
+    if (part.empty() || part == ".") return;
+    if (part == ".." && !out.empty() && std::string_view(out).substr(last) != "..") {
+      out.resize(last ? last - 1 : 0);
+    } else {
+      if (!out.empty()) out += '/';
+      out += part;
+    }
+  };
+  if (name.starts_with('/') || folder.starts_with('/')) return "/";
+  for (std::string_view path : {folder, name})
+    for (std::size_t at = 0; at < path.size();) {
+      const std::size_t end = std::min(path.find('/', at), path.size());
+      append(path.substr(at, end - at));
+      at = end + 1;
+    }
+  return out;
+}
 
-bool leaves_root(const std::string& name) { return name.starts_with("..") || name.starts_with("/"); }
+std::string_view folder_of(std::string_view name) { return name.substr(0, name.rfind('/') + 1); }
+
+bool leaves_root(std::string_view name) { return name.starts_with("..") || name.starts_with("/"); }
 
 std::optional<std::string> read_text(const fs::path& path) {
   std::error_code ignored;
@@ -48,55 +71,55 @@ std::optional<std::string> read_text(const fs::path& path) {
 class Resolver {
  public:
   explicit Resolver(const Source& source) : source_(source) {
-    for (const Header& header : source.headers) own_[normal(header.name)] = &header.text;
+    for (const Header& header : source.headers) own_[normal({}, header.name)] = &header.text;
   }
 
   // The text with its includes by canonical names; the headers that it reaches are added.
-  std::string follow(std::string_view text, const std::string& name) {
+  std::string follow(std::string_view text, std::string_view name) {
     std::string out;
-    out.reserve(text.size());
-    const fs::path folder = fs::path(name).parent_path();
+    out.reserve(text.size() + 64);
+    const std::string_view folder = folder_of(name);
+    std::size_t copied = 0;
     for (std::size_t at = 0; at < text.size();) {
       const std::size_t end = std::min(text.find('\n', at), text.size() - 1) + 1;
-      append_line(out, text.substr(at, end - at), folder);
+      if (const auto include = parse_include(text.substr(at, end - at)))
+        if (const std::string reached = reach(*include, folder); !reached.empty()) {
+          out.append(text, copied, at + include->begin - copied).append("\"").append(reached).append("\"");
+          copied = at + include->end;
+        }
       at = end;
     }
-    return out;
+    return out.append(text, copied);
   }
 
   std::map<std::string, std::string> headers;
 
  private:
-  void append_line(std::string& out, std::string_view line, const fs::path& folder) {
-    const std::optional<Include> include = parse_include(line);
-    const std::string name = include ? reach(*include, folder) : std::string();
-    if (name.empty()) return void(out += line);
-    out += text(line.substr(0, include->begin), '"', name, '"', line.substr(include->end));
-  }
-
   // The canonical name of an include, with its file among the headers; empty when it is found nowhere.
-  std::string reach(const Include& include, const fs::path& folder) {
+  std::string reach(const Include& include, std::string_view folder) {
     if (include.quoted)
-      if (std::string name = normal(folder / include.name); add(name)) return name;
-    if (std::string name = normal(include.name); add(name)) return name;
+      if (std::string name = normal(folder, include.name); add(name)) return name;
+    if (std::string name = normal({}, include.name); add(name)) return name;
     return {};
   }
 
   bool add(const std::string& name) {
     if (leaves_root(name)) return false;
     if (headers.contains(name)) return true;
-    const std::optional<std::string> found = find(name);
+    std::string read;
+    const std::optional<std::string_view> found = find(name, read);
     if (!found) return false;
     headers[name];  // known from here on, so that headers may include each other
     headers[name] = follow(*found, name);
     return true;
   }
 
-  std::optional<std::string> find(const std::string& name) const {
+  // `read` keeps the text of a file.
+  std::optional<std::string_view> find(const std::string& name, std::string& read) const {
     if (const auto own = own_.find(name); own != own_.end()) return *own->second;
-    if (const std::string_view text = embedded(name); !text.empty()) return std::string(text);
+    if (const std::string_view text = embedded(name); !text.empty()) return text;
     for (const std::string& folder : source_.include_folders)
-      if (auto text = read_text(fs::path(folder) / name)) return text;
+      if (auto text = read_text(fs::path(folder) / name)) return read = std::move(*text);
     return std::nullopt;
   }
 

@@ -136,7 +136,7 @@ std::optional<Build> Runtime::accept(const Job& job, const std::optional<std::st
                                      const std::string& path) {
   if (!bytes) return std::nullopt;
   const std::string place = origin == Origin::pack ? path : path + "/" + file_of(job.key);
-  Parsed parsed = parse_entry(*bytes, job.key.text);
+  Parsed parsed = parse_entry(*bytes, job.key.text, job.key.digest);
   if (!parsed.binary) {
     ++counters_.bad_entries;
     report(job.event(Event::Kind::bad_entry, text(place, ": ", parsed.reason)));
