@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -72,16 +73,26 @@ inline double power_of_two(int exponent) {
 }
 
 /// e^x for x <= 700; 0 below -700. The Taylor series on half a binary octave: 28 terms reach 2^-110.
-inline DoubleDouble exp(DoubleDouble x) {
-  if (x.hi < -700) return 0;
-  const double nearest = x.hi * 0x1.71547652b82fep+0 + 0x1.8p52;  // adding 1.5 * 2^52 rounds to a whole number
-  const double octaves = nearest - 0x1.8p52;
-  const DoubleDouble rest = x - kLn2 * octaves;
-  DoubleDouble sum = 1;
-  for (int n = 28; n > 0; --n) sum = sum * rest / n + 1;
-  const double scale = power_of_two(static_cast<int>(octaves));
-  return {sum.hi * scale, sum.lo * scale};
+/// Several at once: each waits long for its last step, and the processor works on the others meanwhile.
+template <std::size_t N>
+std::array<DoubleDouble, N> exp(const std::array<DoubleDouble, N>& x) {
+  std::array<DoubleDouble, N> rest, sum;
+  std::array<double, N> scale;
+  for (std::size_t i = 0; i < N; ++i) {
+    const DoubleDouble bounded = x[i].hi < -700 ? 0 : x[i];
+    const double nearest = bounded.hi * 0x1.71547652b82fep+0 + 0x1.8p52;  // 1.5 * 2^52 more rounds to a whole number
+    const double octaves = nearest - 0x1.8p52;
+    rest[i] = bounded - kLn2 * octaves;
+    scale[i] = x[i].hi < -700 ? 0 : power_of_two(static_cast<int>(octaves));
+    sum[i] = 1;
+  }
+  for (int n = 28; n > 0; --n)
+    for (std::size_t i = 0; i < N; ++i) sum[i] = sum[i] * rest[i] / n + 1;
+  for (std::size_t i = 0; i < N; ++i) sum[i] = {sum[i].hi * scale[i], sum[i].lo * scale[i]};
+  return sum;
 }
+
+inline DoubleDouble exp(DoubleDouble x) { return exp(std::array{x})[0]; }
 
 /// ln x for a positive normal x. 2 artanh((m - 1) / (m + 1)) for the mantissa m within a factor sqrt(2) of 1.
 inline DoubleDouble log(DoubleDouble x) {

@@ -1,6 +1,7 @@
 #include "angles/scaling.h"
 
 #include <algorithm>
+#include <array>
 
 namespace ropeline::angles {
 namespace {
@@ -9,8 +10,15 @@ using Numbers = std::vector<DoubleDouble>;
 
 // base^(-2i / rotary_dim), the base given by its logarithm.
 Numbers geometric(DoubleDouble log_base, int rotary_dim) {
-  Numbers f(rotary_dim / 2);
-  for (int i = 0; i < rotary_dim / 2; ++i) f[i] = exp(-(log_base * (2 * i) / rotary_dim));
+  constexpr int at_once = 4;
+  const int count = rotary_dim / 2;
+  Numbers f(count);
+  for (int i = 0; i < count; i += at_once) {
+    std::array<DoubleDouble, at_once> x;
+    for (int j = 0; j < at_once; ++j) x[j] = -(log_base * (2 * (i + j)) / rotary_dim);
+    x = exp(x);
+    std::copy_n(x.begin(), std::min(at_once, count - i), f.begin() + i);
+  }
   return f;
 }
 

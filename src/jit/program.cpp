@@ -21,7 +21,10 @@ struct Include {
 };
 
 std::optional<Include> parse_include(std::string_view line) {
-  const auto skip = [&](std::size_t at) { return std::min(line.find_first_not_of(" \t", at), line.size()); };
+  const auto skip = [&](std::size_t at) {
+    while (at < line.size() && (line[at] == ' ' || line[at] == '\t')) ++at;
+    return at;
+  };
   std::size_t at = skip(0);
   if (at == line.size() || line[at] != '#') return std::nullopt;
   at = skip(at + 1);

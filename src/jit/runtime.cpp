@@ -71,6 +71,7 @@ void Runtime::report(const Event& event) const {
 const Nvrtc& Runtime::compiler() const { return nvrtc({config_.nvrtc, config_.python_prefixes}); }
 
 Runtime::Job Runtime::job_of(const Request& request) const {
+  if (request.key) return {request, *request.key, Clock::now()};
   const std::string pinned = request.options.pin_compiler ? full_version(compiler()) : std::string();
   return {request, make_key(request.program, request.architecture, request.options, pinned), Clock::now()};
 }
@@ -106,6 +107,7 @@ Build Runtime::find_or_compile(const Job& job) {
     Request request = job.request;
     request.architecture = text("compute_", api.architectures.back());
     request.may_fall_back = false;
+    request.key = nullptr;
     report(job.event(Event::Kind::warning, text(job.request.architecture, " is newer than NVRTC ", api.major, ".",
                                                 api.minor, "; PTX of ", request.architecture, " instead")));
     return build(request);

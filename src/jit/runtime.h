@@ -31,6 +31,7 @@ struct Request {
   const Options& options;
   std::string architecture;
   bool may_fall_back = false;  ///< to PTX, when the compiler does not know the architecture
+  const Key* key = nullptr;    ///< of all this, when it is made already
   /// Called with a fresh binary before it is published; throws when it does not load. May be empty.
   std::function<void(const Binary&)> check = {};
 };

@@ -1,6 +1,6 @@
 // A variant as C++ text: designated initialisers in the order of kernels/shared/qk_norm_rope_variant.h.
 
-#include <sstream>
+#include <string>
 
 #include "ops/qk_norm_rope_variant.h"
 
@@ -38,13 +38,13 @@ class Fields {
   template <class T>
   Fields& operator()(const char* name, const T& value, const T& standard) {
     if (value == standard) return *this;
-    out_ << (out_.tellp() > 0 ? "," : "") << "." << name << "=" << text(value);
+    out_.append(out_.size() > 1 ? ",." : ".").append(name).append("=").append(text(value));
     return *this;
   }
-  std::string braces() const { return std::string("{").append(out_.str()).append("}"); }
+  std::string braces() const { return out_ + "}"; }
 
  private:
-  std::ostringstream out_;
+  std::string out_ = "{";
 };
 
 std::string text(const NormStep& x) {
