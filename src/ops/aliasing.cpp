@@ -23,13 +23,19 @@ Range bytes_of(const TensorView& view, unsigned skip = 0) {
   return range;
 }
 
-bool meet(Range a, Range b) { return a.begin < b.end && b.begin < a.end; }
+// x modulo y, from 0 to y - 1. Most tensors lie within one row of each other, and a division is what takes time here.
+std::int64_t modulo(std::int64_t x, std::int64_t y) {
+  if (x >= 0 && x < y) return x;
+  if (x < 0 && -x < y) return x + y;
+  const std::int64_t rest = x % y;
+  return rest < 0 ? rest + y : rest;
+}
 
 // The dimensions that step by whole multiples of `stride`: they do not move a view modulo it.
 unsigned multiples(const TensorView& view, std::int64_t stride) {
   unsigned mask = 0;
   for (int i = 0; i < view.rank; ++i)
-    if (view.shape[i] == 1 || view.strides[i] % stride == 0) mask |= 1u << i;
+    if (view.shape[i] == 1 || modulo(view.strides[i], stride) == 0) mask |= 1u << i;
   return mask;
 }
 
@@ -39,8 +45,19 @@ bool disjoint_modulo(const TensorView& a, const TensorView& b, int dim) {
   if (stride <= 0 || stride != b.strides[dim]) return false;
   const auto row = static_cast<std::intptr_t>(stride * static_cast<std::int64_t>(size_of(a.dtype)));
   const Range x = bytes_of(a, multiples(a, stride)), y = bytes_of(b, multiples(b, stride));
-  const std::intptr_t gap = ((y.begin - x.begin) % row + row) % row;
+  const std::intptr_t gap = modulo(y.begin - x.begin, row);
   return gap >= x.end - x.begin && gap + (y.end - y.begin) <= row;
+}
+
+// Strides that grow from the last dimension to the first, as almost always, each beyond what those before it cover.
+bool is_nested(const TensorView& view) {
+  std::int64_t span = 1;  // elements that the dimensions so far cover
+  for (int i = view.rank - 1; i >= 0; --i) {
+    if (view.shape[i] <= 1) continue;
+    if (view.strides[i] < span) return false;
+    span += view.strides[i] * (view.shape[i] - 1);
+  }
+  return true;
 }
 
 }  // namespace
@@ -55,9 +72,13 @@ bool same_place(const TensorView& a, const TensorView& b) {
   return a.data == b.data && a.rank == b.rank && a.shape == b.shape && a.dtype == b.dtype && same_strides(a, b);
 }
 
-bool may_overlap(const TensorView& a, const TensorView& b) {
-  if (a.elements() == 0 || b.elements() == 0) return false;
-  if (!meet(bytes_of(a), bytes_of(b))) return false;
+Extent::Extent(const TensorView& v) : view(v) {
+  if (v.elements() == 0) return;
+  const Range range = bytes_of(v);
+  begin = range.begin, end = range.end;
+}
+
+bool share_bytes(const TensorView& a, const TensorView& b) {
   if (a.rank != b.rank || a.dtype != b.dtype) return true;
   for (int dim = a.rank - 2; dim >= 0; --dim)
     if (disjoint_modulo(a, b, dim)) return false;
@@ -65,7 +86,7 @@ bool may_overlap(const TensorView& a, const TensorView& b) {
 }
 
 bool overlaps_itself(const TensorView& view) {
-  if (view.elements() == 0) return false;
+  if (view.elements() == 0 || is_nested(view)) return false;
   struct Step {
     std::int64_t stride, count;
   };

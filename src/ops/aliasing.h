@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "ropeline/tensor.h"
 
 namespace ropeline::ops {
@@ -10,9 +12,22 @@ bool same_strides(const TensorView& a, const TensorView& b);
 /// Same base, shape and strides: the output that is its own input.
 bool same_place(const TensorView& a, const TensorView& b);
 
+/// A view and the bytes from its lowest to past its highest element; none for a view that is absent or has no elements.
+/// Made once of each tensor of a call, which is then compared with all others.
+struct Extent {
+  explicit Extent(const TensorView& v);
+
+  const TensorView& view;
+  std::intptr_t begin = 0, end = 0;
+};
+
 /// Whether the two may share a byte. Exact for disjoint ranges, and for slices of one packed buffer whose token (or
 /// batch, or head) strides are equal; otherwise two views whose ranges meet count as overlapping.
-bool may_overlap(const TensorView& a, const TensorView& b);
+bool share_bytes(const TensorView& a, const TensorView& b);
+inline bool may_overlap(const Extent& a, const Extent& b) {
+  return a.begin < b.end && b.begin < a.end && share_bytes(a.view, b.view);
+}
+inline bool may_overlap(const TensorView& a, const TensorView& b) { return may_overlap(Extent(a), Extent(b)); }
 
 /// Whether two elements of one view may lie in the same place (a zero stride, or strides smaller than what they step
 /// over). Such a view can be read, not written.

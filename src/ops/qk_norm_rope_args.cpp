@@ -167,29 +167,39 @@ void refuse_unused(const Args& args) {
 
 // --- aliasing ----------------------------------------------------------------------------------------------------
 
-void check_apart(const char* written, const TensorView& out, const char* name, const TensorView& other) {
-  require(!other || !may_overlap(out, other), written, ": overlaps ", name,
+struct Extents {
+  Extent in, out, weight;
+};
+
+Extents extents(const Stream& stream) { return {Extent(stream.in), Extent(stream.out), Extent(stream.weight)}; }
+
+void check_apart(const char* written, const Extent& out, const char* name, const Extent& other) {
+  require(!may_overlap(out, other), written, ": overlaps ", name,
           "; an output equals its own input exactly or is apart from every tensor");
 }
 
 void check_aliasing(const Spec& spec, const Args& args) {
   const auto all = streams(spec, args);
-  for (const Stream& stream : all) {
+  const std::array extent{extents(all[0]), extents(all[1])};
+  const Extent positions(args.positions), cache(args.cos_sin_cache), cos(args.cos), sin(args.sin);
+  for (int i = 0; i < 2; ++i) {
+    const Stream& stream = all[i];
     if (stream.spec.heads == 0) continue;
-    const TensorView& out = stream.written();
+    const TensorView& written = stream.written();
+    const Extent& out = stream.out ? extent[i].out : extent[i].in;
     const char* name = stream.written_name();
-    require(!overlaps_itself(out), name, ": strides ", Strides{out}, " of shape ", Shape{out},
+    require(!overlaps_itself(written), name, ": strides ", Strides{written}, " of shape ", Shape{written},
             " make elements overlap");
-    if (!same_place(out, stream.in)) check_apart(name, out, stream.name, stream.in);
-    for (const Stream& other : all) {
-      if (&other != &stream)
-        check_apart(name, out, other.name, other.in), check_apart(name, out, other.out_name, other.out);
-      check_apart(name, out, other.weight_name, other.weight);
+    if (!same_place(written, stream.in)) check_apart(name, out, stream.name, extent[i].in);
+    for (int j = 0; j < 2; ++j) {
+      if (j != i)
+        check_apart(name, out, all[j].name, extent[j].in), check_apart(name, out, all[j].out_name, extent[j].out);
+      check_apart(name, out, all[j].weight_name, extent[j].weight);
     }
-    check_apart(name, out, "positions", args.positions);
-    check_apart(name, out, "cos_sin_cache", args.cos_sin_cache);
-    check_apart(name, out, "cos", args.cos);
-    check_apart(name, out, "sin", args.sin);
+    check_apart(name, out, "positions", positions);
+    check_apart(name, out, "cos_sin_cache", cache);
+    check_apart(name, out, "cos", cos);
+    check_apart(name, out, "sin", sin);
   }
 }
 
