@@ -1,15 +1,15 @@
-// What the JIT and a plan cost the host: compiles, look-ups in memory and on disk with their steps, what the driver takes
-// to load, and a run beside the bare launch of the same kernel with the same arguments. Prints one JSON object;
+// What the JIT and a plan cost the host: compiles, look-ups in memory and on disk with their steps, what the driver
+// takes to load, and a run beside the bare launch of the same kernel with the same arguments. Prints one JSON object;
 // bench/jit_peers.py asks the same of other JITs and makes the table.
 //
 //     jit_bench CACHE_FOLDER [ARCHITECTURE]      an empty or absent folder; sm_90, and on a GPU that GPU's
 //
 // Compiles need NVRTC, loads and launches a GPU. A row that cannot be had says why.
 
-#include <array>
 #include <functional>
+#include <optional>
 
-#include "bench/rows.h"
+#include "bench/driver_steps.h"
 #include "cuda/context.h"
 #include "cuda/driver.h"
 #include "cuda/qk_norm_rope.h"
@@ -42,10 +42,11 @@ Spec qwen3() {
 /// The kernel that peers compile, too. Its number makes it another program, which nobody has seen.
 jit::Source scale_source(int number = 0) {
   return {.name = "scale.cu",
-          .text = "extern \"C\" __global__ void scale(float* y, const float* x, float a, int n) {\n"
-                  "  const int i = blockIdx.x * blockDim.x + threadIdx.x;\n"
-                  "  if (i < n) y[i] = a * x[i];\n}\n// " +
-                  std::to_string(number) + "\n",
+          .text =
+              "extern \"C\" __global__ void scale(float* y, const float* x, float a, int n) {\n"
+              "  const int i = blockIdx.x * blockDim.x + threadIdx.x;\n"
+              "  if (i < n) y[i] = a * x[i];\n}\n// " +
+              std::to_string(number) + "\n",
           .kernels = {"scale"}};
 }
 
@@ -80,7 +81,8 @@ jit::Source one_form(jit::Source source, std::size_t form) {
 
 double compile_us(const Setting& s, const std::function<jit::Source()>& source, int rounds) {
   s.fresh(false);
-  return median_us(rounds, 1, [&] { keep(jit::build(source(), s.options)); }, [&] { s.fresh(false); });
+  return median_us(
+      rounds, 1, [&] { keep(jit::build(source(), s.options)); }, [&] { s.fresh(false); });
 }
 
 void compile_rows(Rows& rows, Setting& s) {
@@ -93,13 +95,18 @@ void compile_rows(Rows& rows, Setting& s) {
   if (!s.no_compiler.empty()) return rows.not_run("compiles", s.no_compiler);
   rows.add("open NVRTC", opened, status.version);
   int number = 0;
-  rows.add("scale, first of the process", compile_us(s, [&] { return scale_source(++number); }, 1));
-  rows.add("scale", compile_us(s, [&] { return scale_source(++number); }, 9));
+  rows.add("scale, first of the process", compile_us(
+                                              s, [&] { return scale_source(++number); }, 1));
+  rows.add("scale", compile_us(
+                        s, [&] { return scale_source(++number); }, 9));
   const jit::Source all = cuda::qk_norm_rope::source(qwen3());
   for (std::size_t i = 0; i < all.kernels.size(); ++i)
-    rows.add("qk_norm_rope, form " + std::to_string(i + 1), compile_us(s, [&] { return one_form(all, i); }, 3));
+    rows.add("qk_norm_rope, form " + std::to_string(i + 1), compile_us(
+                                                                s, [&] { return one_form(all, i); }, 3));
   const std::size_t bytes = jit::build(all, s.options).binary->image.size();
-  rows.add("qk_norm_rope, all " + std::to_string(all.kernels.size()) + " forms", compile_us(s, [&] { return all; }, 3),
+  rows.add("qk_norm_rope, all " + std::to_string(all.kernels.size()) + " forms",
+           compile_us(
+               s, [&] { return all; }, 3),
            std::to_string(bytes) + " bytes of cubin");
 }
 
@@ -110,8 +117,8 @@ void lookup_rows_of(Rows& rows, const Setting& s, const std::string& name, const
   jit::build(source, s.options);
   rows.add(name + ": build again, in memory", median_us(51, 100, [&] { keep(jit::build(source, s.options)); }));
   s.fresh();
-  rows.add(name + ": build from disk",
-           median_us(51, 1, [&] { keep(jit::build(source, s.options)); }, [&] { s.fresh(); }));
+  rows.add(name + ": build from disk", median_us(
+                                           51, 1, [&] { keep(jit::build(source, s.options)); }, [&] { s.fresh(); }));
 }
 
 /// The steps of a build from disk.
@@ -150,85 +157,6 @@ void lookup_rows(Rows& rows, const Setting& s) {
 
 // --- the driver --------------------------------------------------------------------------------------------------
 
-void require_success(cuda::Result result) { cuda::check(cuda::require_driver(), result, jit::Stage::driver, "bench"); }
-
-/// The driver's part in loading a binary, step by step.
-class LoadSteps {
- public:
-  LoadSteps(const jit::Binary& binary) : binary_(binary) {}
-
-  void measure(Rows& rows) {
-    for (int round = 0; round < 11; ++round) load_once();
-    for (const auto& [name, samples] : samples_) rows.add("step: " + name, median(samples));
-  }
-
- private:
-  template <class Work>
-  void step(std::size_t index, const std::string& name, const Work& work) {
-    if (index == samples_.size()) samples_.emplace_back(name, std::vector<double>());
-    samples_[index].second.push_back(once_us(work));
-  }
-
-  void load_once() {
-    std::size_t i = 0;
-    std::vector<cuda::KernelHandle> kernels(binary_.kernels.size());
-    std::vector<cuda::Function> functions(kernels.size());
-    cuda::LibraryHandle library = nullptr;
-    step(i++, "cuLibraryLoadData", [&] {
-      require_success(d_.library_load(&library, binary_.image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0));
-    });
-    step(i++, "cuLibraryGetKernel, all", [&] {
-      for (std::size_t k = 0; k < kernels.size(); ++k)
-        require_success(d_.library_kernel(&kernels[k], library, binary_.kernels[k].symbol.c_str()));
-    });
-    step(i++, "cuKernelGetFunction, all", [&] {
-      for (std::size_t k = 0; k < kernels.size(); ++k) require_success(d_.kernel_function(&functions[k], kernels[k]));
-    });
-    step(i++, "cuFuncLoad, the first", [&] { require_success(d_.function_load(functions[0])); });
-    step(i++, "cuFuncLoad, the others", [&] {
-      for (std::size_t k = 1; k < kernels.size(); ++k) require_success(d_.function_load(functions[k]));
-    });
-    step(i++, "cuFuncGetAttribute, one", [&] {
-      int registers = 0;
-      require_success(d_.function_attribute(&registers, cuda::attribute::registers, functions[0]));
-    });
-    step(i++, "cuLibraryUnload", [&] { require_success(d_.library_unload(library)); });
-  }
-
-  const cuda::Driver& d_ = cuda::require_driver();
-  const jit::Binary& binary_;
-  std::vector<std::pair<std::string, std::vector<double>>> samples_;
-};
-
-/// Memory for a table of frequencies.
-void memory_steps(Rows& rows) {
-  const cuda::Driver& d = cuda::require_driver();
-  const std::vector<char> table(1024);
-  std::array<std::vector<double>, 3> samples;
-  for (int round = 0; round < 11; ++round) {
-    cuda::Address address = 0;
-    samples[0].push_back(once_us([&] { require_success(d.allocate(&address, table.size())); }));
-    samples[1].push_back(once_us([&] { require_success(d.to_device(address, table.data(), table.size())); }));
-    samples[2].push_back(once_us([&] { require_success(d.free(address)); }));
-  }
-  rows.add("step: cuMemAlloc of 1 KiB", median(samples[0]));
-  rows.add("step: cuMemcpyHtoD of 1 KiB", median(samples[1]));
-  rows.add("step: cuMemFree", median(samples[2]));
-}
-
-void context_steps(Rows& rows) {
-  const cuda::Driver& d = cuda::require_driver();
-  rows.add("step: cuCtxGetDevice", median_us(51, 1000, [] { cuda::current_device(); }));
-  cuda::Context context = nullptr;
-  rows.add("step: cuCtxGetCurrent", median_us(51, 1000, [&] { d.context_current(&context); }));
-  rows.add("step: cuCtxPushCurrent and pop", median_us(51, 1000, [&] {
-             cuda::Context popped = nullptr;
-             d.context_push(context), d.context_pop(&popped);
-           }));
-  rows.add("step: cuStreamIsCapturing", median_us(51, 1000, [] { cuda::is_capturing(nullptr); }));
-  rows.add("step: capture mode, there and back", median_us(51, 1000, [] { const cuda::BesideCaptures beside; }));
-}
-
 void prepare_rows(Rows& rows, const Setting& s, const Spec& spec) {
   s.fresh();
   prepare(spec, Device::cuda());
@@ -254,11 +182,11 @@ void load_rows(Rows& rows, const Setting& s) {
   s.fresh();
   jit::load(source);
   rows.add("load again, in memory", median_us(51, 100, [&] { keep(jit::load(source)); }));
-  rows.add("scale: load from disk", median_us(21, 1, [] { keep(jit::load(scale_source())); }, [&] { s.fresh(); }));
-  rows.add("load from disk", median_us(21, 1, [&] { keep(jit::load(source)); }, [&] { s.fresh(); }));
-  LoadSteps(*jit::build(source, s.options).binary).measure(rows);
-  memory_steps(rows);
-  context_steps(rows);
+  rows.add("scale: load from disk", median_us(
+                                        21, 1, [] { keep(jit::load(scale_source())); }, [&] { s.fresh(); }));
+  rows.add("load from disk", median_us(
+                                 21, 1, [&] { keep(jit::load(source)); }, [&] { s.fresh(); }));
+  driver_steps(rows, *jit::build(source, s.options).binary);
   prepare_rows(rows, s, qwen3());
 }
 
@@ -304,9 +232,8 @@ void run_steps(Rows& rows) {
   rows.add("step: parameters", median_us(51, 1000, [&] { keep(op::params(spec, args)); }));
   const auto variants = op::variants(spec);
   const QkNormRopeParams params = op::params(spec, args);
-  rows.add("step: variant, grid and argument", median_us(51, 1000, [&] {
-             keep(op::launch(spec, variants, op::merged(params), {}, 132));
-           }));
+  rows.add("step: variant, grid and argument",
+           median_us(51, 1000, [&] { keep(op::launch(spec, variants, op::merged(params), {}, 132)); }));
 }
 
 /// cuLaunchKernelEx and nothing else: the launch that a run of the same call ends in.
@@ -319,8 +246,9 @@ class BareLaunch {
     launch_ = op::launch(spec, op::variants(spec), op::params(spec, args), {turns, op::attention_factor(spec)},
                          cuda::facts(0).multiprocessors);
     const auto [x, y, z] = launch_.grid;
-    config_ = {x, y, z, launch_.block[0], launch_.block[1], launch_.block[2], 0, static_cast<cuda::Stream>(stream),
-               nullptr, 0};
+    config_ = {
+        x,       y, z, launch_.block[0], launch_.block[1], launch_.block[2], 0, static_cast<cuda::Stream>(stream),
+        nullptr, 0};
     const std::string& symbol = module.binary().kernels.at(launch_.variant).symbol;
     require_success(d_.library_load(&library_, module.binary().image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0));
     require_success(d_.library_kernel(&kernel_, library_, symbol.c_str()));

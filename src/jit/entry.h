@@ -11,9 +11,9 @@ namespace ropeline::jit {
 
 /// The bytes of a binary as a file of the cache holds them:
 ///   16 bytes magic, length of the rest as u64, fields, digest.
-/// Numbers are little-endian; a text is its length as u64 and its bytes. The fields begin with the key's text. The digest
-/// is the SHA-256 of everything before it, in which the key's text is replaced by its own SHA-256: who looks for a key
-/// knows that already, and compares the text itself.
+/// Numbers are little-endian; a text is its length as u64 and its bytes. The fields begin with the key's text. The
+/// digest is the SHA-256 of everything before it, in which the key's text is replaced by its own SHA-256: who looks for
+/// a key knows that already, and compares the text itself.
 std::string entry_bytes(const Binary& binary);
 
 /// A binary, or why the bytes are none.

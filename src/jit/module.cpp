@@ -55,7 +55,8 @@ Module load(const Source& source, const Options& options, void* stream) {
   const Key key = make_key(program, architecture, options, options.pin_compiler ? "pinned" : "");
   return current->modules.get({hex(key.digest), device}, [&] {
     refuse_while_capturing(source, stream);
-    return load_onto(*current, {program, options, architecture, derived, options.pin_compiler ? nullptr : &key}, device);
+    return load_onto(*current, {program, options, architecture, derived, options.pin_compiler ? nullptr : &key},
+                     device);
   });
 }
 
