@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <initializer_list>
 
 #include "ropeline/device.h"
 #include "ropeline/error.h"
 #include "ropeline/kernel_source.h"
+#include "ropeline/kv_cast.h"
 #include "ropeline/models.h"
 #include "tools/spec_source.h"
 
@@ -16,9 +18,9 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& sentence) { throw Error(ErrorKind::invalid_argument, sentence); }
 
-struct NamedSpec {
+struct NamedSource {
   std::string name;
-  Spec spec;
+  jit::Source source;
 };
 
 struct Model {
@@ -71,38 +73,65 @@ Spec rounded(const Spec& spec, const std::string& word) {
   refuse(fmt::format("--rounding: {} is not model or fused", word));
 }
 
-std::string name_of(const Model& model, int parts, const std::string& dtype, const std::string& angles,
-                    const std::string& rounding) {
-  std::string name = model.name;
-  if (parts > 1) name += fmt::format(" tp{}", parts);
-  name += " " + dtype;
-  if (angles != "rows") name += " " + angles;
-  if (rounding != "model") name += " " + rounding;
+// "qwen3-8b tp2 bf16", then whatever is not the default.
+std::string name_of(const Model& model, int parts, const std::string& dtype,
+                    std::initializer_list<std::string> others) {
+  std::string name = parts > 1 ? fmt::format("{} tp{} {}", model.name, parts, dtype) : model.name + " " + dtype;
+  for (const std::string& other : others)
+    if (other != "rows" && other != "model") name += " " + other;
   return name;
 }
 
-void add_layers(std::vector<NamedSpec>& specs, const Model& model, const ProgramWords& words,
-                const std::string& dtype) {
-  const int layers = models::layers(model.config);
-  for (int i = 0; i < layers; ++i) {
-    const models::Layer layer = models::layer(model.config, i, dtype_of(dtype));
-    for (int parts : words.tensor_parallel)
-      for (const std::string& angles : words.angles)
-        for (const std::string& rounding : words.rounding)
-          specs.push_back(
-              {name_of(model, parts, dtype, angles, rounding),
-               rounded(with_angles(divided(layer.spec, model.name, parts), angles, layer.frequencies), rounding)});
+// Keys and values of a layer, on their way into an FP8 cache.
+KvCastSpec kv_cast_of(const Spec& spec) {
+  return {.heads = spec.k.heads, .head_dim = spec.head_dim, .input = spec.activation};
+}
+
+bool wants(const ProgramWords& words, const char* op) { return std::ranges::find(words.ops, op) != words.ops.end(); }
+
+void add_layer(std::vector<NamedSource>& sources, const Model& model, const models::Layer& layer,
+               const ProgramWords& words, const std::string& dtype) {
+  for (int parts : words.tensor_parallel) {
+    const Spec spec = divided(layer.spec, model.name, parts);
+    if (wants(words, "kv_cast"))
+      sources.push_back({name_of(model, parts, dtype, {"kv_cast"}), kernel_source(kv_cast_of(spec))});
+    if (!wants(words, "qk_norm_rope")) continue;
+    for (const std::string& angles : words.angles)
+      for (const std::string& rounding : words.rounding)
+        sources.push_back({name_of(model, parts, dtype, {angles, rounding}),
+                           kernel_source(rounded(with_angles(spec, angles, layer.frequencies), rounding))});
   }
 }
 
-std::vector<NamedSpec> specs_of(const ProgramWords& words) {
+// Layers that are alike in all that shapes a program are taken once.
+void add_layers(std::vector<NamedSource>& sources, const Model& model, const ProgramWords& words,
+                const std::string& dtype) {
+  std::vector<models::Layer> known;
+  for (int i = 0; i < models::layers(model.config); ++i) {
+    models::Layer layer = models::layer(model.config, i, dtype_of(dtype));
+    const auto same = [&](const models::Layer& l) {
+      return l.spec == layer.spec && l.frequencies == layer.frequencies;
+    };
+    if (std::ranges::any_of(known, same)) continue;
+    add_layer(sources, model, layer, words, dtype);
+    known.push_back(std::move(layer));
+  }
+}
+
+void check_ops(const ProgramWords& words) {
+  for (const std::string& op : words.ops)
+    if (op != "qk_norm_rope" && op != "kv_cast") refuse(fmt::format("--op: {} is not qk_norm_rope or kv_cast", op));
+}
+
+std::vector<NamedSource> sources_of(const ProgramWords& words) {
   if (words.models.empty() && words.specs.empty()) refuse("nothing to compile: name a --model or a --spec");
-  std::vector<NamedSpec> specs;
+  check_ops(words);
+  std::vector<NamedSource> sources;
   for (const Model& model : models_of(words.models))
-    for (const std::string& dtype : words.dtypes) add_layers(specs, model, words, dtype);
-  for (const std::string& text : words.specs)
-    specs.push_back({fmt::format("spec {}", specs.size() + 1), spec_in(text)});
-  return specs;
+    for (const std::string& dtype : words.dtypes) add_layers(sources, model, words, dtype);
+  for (std::size_t i = 0; i < words.specs.size(); ++i)
+    sources.push_back({fmt::format("spec {}", i + 1), kernel_source(spec_in(words.specs[i]))});
+  return sources;
 }
 
 // "qwen3-8b bf16" and, for a program that others have too, "qwen3-8b bf16 and 2 more".
@@ -115,16 +144,15 @@ struct Program {
   }
 };
 
-std::vector<Program> distinct(const std::vector<NamedSpec>& specs) {
+std::vector<Program> distinct(std::vector<NamedSource> sources) {
   std::vector<Program> programs;
-  for (const NamedSpec& spec : specs) {
-    jit::Source source = kernel_source(spec.spec);
+  for (auto& [name, source] : sources) {
     const auto same = [&](const Program& p) {
-      return p.source.kernels == source.kernels && p.source.name == source.name;
+      return p.source.name == source.name && p.source.kernels == source.kernels;
     };
     auto at = std::ranges::find_if(programs, same);
     if (at == programs.end()) at = programs.insert(at, {std::move(source), {}});
-    if (std::ranges::find(at->names, spec.name) == at->names.end()) at->names.push_back(spec.name);
+    if (std::ranges::find(at->names, name) == at->names.end()) at->names.push_back(name);
   }
   return programs;
 }
@@ -134,7 +162,7 @@ std::vector<Program> distinct(const std::vector<NamedSpec>& specs) {
 std::vector<Wanted> programs_of(const ProgramWords& words) {
   const auto architectures = words.architectures.empty() ? default_architectures() : words.architectures;
   std::vector<Wanted> wanted;
-  for (const Program& program : distinct(specs_of(words)))
+  for (const Program& program : distinct(sources_of(words)))
     for (const std::string& architecture : architectures)
       wanted.push_back({program.name(), architecture, program.source});
   return wanted;

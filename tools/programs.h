@@ -9,8 +9,9 @@ namespace ropeline::tools {
 
 /// The command line's words for programs to compile; see `ropeline warm --help`.
 struct ProgramWords {
-  std::vector<std::string> models;  ///< published names, paths of config.json files, or "all"
-  std::vector<std::string> specs;   ///< JSON, or @path of a file with it
+  std::vector<std::string> models;                  ///< published names, paths of config.json files, or "all"
+  std::vector<std::string> specs;                   ///< JSON, or @path of a file with it
+  std::vector<std::string> ops = {"qk_norm_rope"};  ///< and kv_cast
   std::vector<std::string> dtypes = {"bf16"};
   std::vector<std::string> angles = {"rows"};     ///< rows, frequencies, cache
   std::vector<std::string> rounding = {"model"};  ///< model, fused

@@ -98,6 +98,9 @@ void add_program_words(CLI::App& app, ProgramWords& words) {
          "--arch", words.architectures,
          "sm_80,sm_90 ...; left out: of this machine's GPUs; without one, and for a pack, sm_80,sm_90,sm_100,sm_120")
       ->delimiter(',');
+  app.add_option("--op", words.ops, "qk_norm_rope, kv_cast (keys and values into an FP8 cache)")
+      ->delimiter(',')
+      ->capture_default_str();
   app.add_option("--dtype", words.dtypes, "of the models: bf16, fp16, fp32")->delimiter(',')->capture_default_str();
   app.add_option("--tp", words.tensor_parallel, "ranks that the heads are divided by: 1,2,4,8")
       ->delimiter(',')

@@ -103,6 +103,34 @@ TEST(Published, AreWhatTheirMakersWrote) {
   EXPECT_EQ(layers(gemma), 62);
 }
 
+// The file beside the weights says more, in the spelling of an older transformers; a layer means the same.
+TEST(Published, AreWhatTheirWholeFileMeans) {
+  const json moe = {{"architectures", {"Qwen3MoeForCausalLM"}},
+                    {"attention_bias", false},
+                    {"decoder_sparse_step", 1},
+                    {"head_dim", 128},
+                    {"hidden_size", 2048},
+                    {"intermediate_size", 6144},
+                    {"max_position_embeddings", 40960},
+                    {"max_window_layers", 48},
+                    {"moe_intermediate_size", 768},
+                    {"num_attention_heads", 32},
+                    {"num_experts", 128},
+                    {"num_hidden_layers", 48},
+                    {"num_key_value_heads", 4},
+                    {"rms_norm_eps", 1e-6},
+                    {"rope_scaling", nullptr},
+                    {"rope_theta", 1000000.0},
+                    {"sliding_window", nullptr},
+                    {"use_sliding_window", false}};
+  const std::string whole = config_json("qwen3_moe", moe), brief = published_config("qwen3-30b-a3b");
+  ASSERT_EQ(layers(whole), layers(brief));
+  for (const DType dtype : {DType::bf16, DType::fp16}) {
+    EXPECT_EQ(layer(whole, 17, dtype).spec, layer(brief, 17, dtype).spec);
+    EXPECT_EQ(layer(whole, 17, dtype).frequencies, layer(brief, 17, dtype).frequencies);
+  }
+}
+
 TEST(Published, OthersAreRefusedWithTheList) {
   try {
     published_config("qwen3-9b");

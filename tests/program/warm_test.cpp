@@ -3,6 +3,7 @@
 #include "ops/qk_norm_rope_variant.h"
 #include "program/program.h"
 #include "ropeline/kernel_source.h"
+#include "ropeline/kv_cast.h"
 #include "ropeline/models.h"
 #include "tests/jit/setting.h"
 
@@ -77,6 +78,16 @@ TEST_F(Warm, DividesHeadsAndTakesConfigsAndSpecs) {
   EXPECT_TRUE(jit::find(kernel_source(rank), {.architecture = "sm_90"}));
   const std::string text = file("spec.json", rank.json());
   EXPECT_TRUE(holds(warm("--spec @" + text + " --arch sm_90").text, "0 compiled, 1 found"));
+}
+
+TEST_F(Warm, CompilesTheSecondOpToo) {
+  const Outcome cast = warm("--model qwen3-30b-a3b --op kv_cast --tp 2 --arch sm_90");
+  EXPECT_EQ(cast.code, 0) << cast.text;
+  EXPECT_TRUE(holds(cast.text, "qwen3-30b-a3b tp2 bf16 kv_cast   sm_90    compiled ")) << cast.text;
+  jit::Config settings = jit::test_config();
+  settings.cache_folder = path("cache");
+  jit::configure(settings);
+  EXPECT_TRUE(jit::find(kernel_source(KvCastSpec{.heads = 2, .head_dim = 128}), {.architecture = "sm_90"}));
 }
 
 TEST_F(Warm, APackServesAMachineWithoutCompiler) {
