@@ -35,10 +35,14 @@ DeviceMemory::~DeviceMemory() {
   }
 }
 
+// A small copy from pageable memory returns once the driver has the bytes, not the device: without the wait, a stream
+// that does not wait for the default one could read what was there before.
 void DeviceMemory::upload(const void* source) {
+  if (!bytes_) return;
   const cuda::CurrentDevice current(device_);
   const cuda::BesideCaptures beside;
-  if (bytes_) check(cuda::require_driver().to_device(address_of(data_), source, bytes_), "cuMemcpyHtoD");
+  check(cuda::require_driver().to_device(address_of(data_), source, bytes_), "cuMemcpyHtoD");
+  check(cuda::require_driver().stream_synchronize(nullptr), "cuStreamSynchronize");
 }
 
 void DeviceMemory::download(void* target) const {

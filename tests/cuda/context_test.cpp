@@ -89,6 +89,13 @@ TEST_F(Context_, MemoryGoesThereAndBack) {
   EXPECT_EQ(got, sent);
 }
 
+TEST_F(Context_, WhatWasUploadedIsThereForEveryStream) {
+  DeviceMemory memory(16);
+  const std::string sent = "sixteen bytes...";
+  memory.upload(sent.data());
+  EXPECT_EQ(std::string(static_cast<const char*>(memory.data()), 16), sent);
+}
+
 TEST_F(Context_, AForkedChildIsToldToSpawn) {
   require_driver();
   const pid_t child = fork();

@@ -35,6 +35,23 @@ void* handle(std::size_t number) { return reinterpret_cast<void*>(0x1000 + numbe
 
 void note(const std::string& call) { state().calls.push_back(call); }
 
+// Copies to the device that their caller has been told of, and the device not yet: as small ones from pageable memory.
+struct Copy {
+  unsigned long long to;
+  std::string bytes;
+};
+
+std::vector<Copy>& on_the_way() {
+  static std::vector<Copy> copies;
+  return copies;
+}
+
+void arrive() {
+  for (const Copy& copy : on_the_way())
+    std::memcpy(reinterpret_cast<void*>(copy.to), copy.bytes.data(), copy.bytes.size());
+  on_the_way().clear();
+}
+
 int result_of(const char* name) {
   const auto found = state().fail.find(name);
   return found == state().fail.end() ? 0 : found->second;
@@ -129,7 +146,11 @@ int cuStreamIsCapturing(void*, int* status) { return *status = state().capture_s
 int cuThreadExchangeStreamCaptureMode(int* mode) { return std::swap(*mode, state().capture_mode), 0; }
 int cuStreamCreate(void** stream, unsigned) { return *stream = handle(0), 0; }
 int cuStreamDestroy_v2(void*) { return 0; }
-int cuStreamSynchronize(void*) { return 0; }
+int cuStreamSynchronize(void* stream) {
+  if (const int result = result_of("cuStreamSynchronize")) return result;
+  if (!stream) arrive();
+  return 0;
+}
 int cuMemAlloc_v2(unsigned long long* address, std::size_t bytes) {
   if (const int result = result_of("cuMemAlloc")) return result;
   note("allocate on " + std::to_string(state().current) + ", capture mode " + std::to_string(state().capture_mode));
@@ -138,14 +159,17 @@ int cuMemAlloc_v2(unsigned long long* address, std::size_t bytes) {
 }
 int cuMemFree_v2(unsigned long long address) {
   --state().allocations;
+  arrive();
   note("free on " + std::to_string(state().current));
   return std::free(reinterpret_cast<void*>(address)), 0;
 }
 int cuMemcpyHtoD_v2(unsigned long long to, const void* from, std::size_t n) {
   if (const int result = result_of("cuMemcpyHtoD")) return result;
-  return std::memcpy(reinterpret_cast<void*>(to), from, n), 0;
+  on_the_way().push_back({to, std::string(static_cast<const char*>(from), n)});
+  return 0;
 }
 int cuMemcpyDtoH_v2(void* to, unsigned long long from, std::size_t n) {
+  arrive();
   return std::memcpy(to, reinterpret_cast<const void*>(from), n), 0;
 }
 }

@@ -225,7 +225,7 @@ TEST_P(CudaPlanFailure, LeavesNothingHalfDone) {
 
 INSTANTIATE_TEST_SUITE_P(Calls, CudaPlanFailure,
                          testing::Values("cuCtxPushCurrent", "cuKernelGetFunction", "cuFuncLoad", "cuFuncGetAttribute",
-                                         "cuMemAlloc", "cuMemcpyHtoD"),
+                                         "cuMemAlloc", "cuMemcpyHtoD", "cuStreamSynchronize"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_F(CudaPlan, ALaunchThatFailsSaysWhich) {
