@@ -14,7 +14,7 @@ namespace ropeline::bench {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-constexpr std::int64_t kElementsPerThread = 32 * 1024;  // as src/cpu/program.cpp: less is not worth a thread
+constexpr std::int64_t kElementsPerThread = 32 * 1024;  // as src/cpu/share.cpp: less is not worth a thread
 
 void store(std::byte* at, DType dtype, float x) {
   const std::uint16_t narrow = dtype == DType::fp16 ? fp32_to_fp16(x) : fp32_to_bf16(x);

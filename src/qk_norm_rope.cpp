@@ -2,7 +2,7 @@
 
 #include "cuda/qk_norm_rope.h"
 
-#include "cpu/program.h"
+#include "cpu/qk_norm_rope.h"
 #include "ops/qk_norm_rope.h"
 #include "plan_of.h"
 #include "ropeline/kernel_source.h"

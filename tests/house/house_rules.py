@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The house rules: what each room may include, how long a file may be, and what the repository never contains.
+"""The house rules: what each room may include, how long a file may be, which files an op has, and what the repository
+never contains.
 
 house_rules.py ROOT     prints each breach as path:line: sentence; exits with 1 when there is one
 house_rules.py --self-test
@@ -91,6 +92,73 @@ def tool_rule(root, name, angled, target):
     return "tools/ includes public headers only" if (Path(root) / "src" / target).is_file() else None
 
 
+# The files of an op, one stem in every room; docs/adding-an-op.md says what each holds.
+OP_FILES = [
+    "kernels/shared/{op}_params.h",
+    "kernels/shared/{op}_variant.h",
+    "kernels/ops/{op}.cuh",
+    "include/ropeline/{op}.h",
+    "src/ops/{op}.h",
+    "src/ops/{op}_spec.cpp",
+    "src/ops/{op}_args.cpp",
+    "src/ops/{op}_params.cpp",
+    "src/ops/{op}_launch.h",
+    "src/ops/{op}_launch.cpp",
+    "src/cpu/{op}.h",
+    "src/cpu/{op}.cpp",
+    "src/cpu/simd/{op}.cc",
+    "src/cuda/{op}.h",
+    "src/cuda/{op}.cpp",
+    "src/{op}.cpp",
+    "python/binding/{op}.cpp",
+    "python/ropeline/{op}.py",
+    "bench/{op}_bench.cpp",
+    "bench/{op}_cuda_bench.cpp",
+    "tests/reference/{op}.h",
+    "tests/reference/{op}.cpp",
+    "tests/reference/{op}_test.cpp",
+    "tests/ops/{op}_test.cpp",
+    "tests/conformance/{op}_test.cpp",
+    "tests/emulator/{op}_test.cpp",
+    "tests/kernels/{op}_compile_test.cpp",
+    "tests/python/test_{op}.py",
+]
+# The first op has the plain name where it was once the only one.
+PLAIN_NAMES = {
+    "include/ropeline/qk_norm_rope.h": "include/ropeline/plan.h",
+    "src/cpu/simd/qk_norm_rope.cc": "src/cpu/simd/loops.cc",
+    "python/binding/qk_norm_rope.cpp": "python/binding/ops.cpp",
+    "python/ropeline/qk_norm_rope.py": "python/ropeline/ops.py",
+    "tests/reference/qk_norm_rope.h": "tests/reference/reference.h",
+    "tests/reference/qk_norm_rope.cpp": "tests/reference/reference.cpp",
+    "tests/reference/qk_norm_rope_test.cpp": "tests/reference/steps_test.cpp",
+    "tests/ops/qk_norm_rope_test.cpp": "tests/ops/refused_calls_test.cpp",
+    "tests/conformance/qk_norm_rope_test.cpp": "tests/conformance/suite.h",
+    "tests/emulator/qk_norm_rope_test.cpp": "tests/emulator/conformance_test.cpp",
+    "tests/kernels/qk_norm_rope_compile_test.cpp": "tests/kernels/compile_test.cpp",
+    "tests/python/test_qk_norm_rope.py": "tests/python/test_ops.py",
+}
+
+
+def files_of(op):
+    return [PLAIN_NAMES.get(name, name) for name in (pattern.format(op=op) for pattern in OP_FILES)]
+
+
+def ops_among(names):
+    """Every stem of a kernel or of a spec's check, so that neither can be the one that is missing."""
+    found = (re.fullmatch(r"kernels/ops/(\w+)\.cuh|src/ops/(\w+)_spec\.cpp", name) for name in names)
+    return sorted({m[1] or m[2] for m in found if m})
+
+
+def missing_of_ops(names):
+    """(a file that the op has, a sentence) for each file that it lacks."""
+    for op in ops_among(names):
+        here = next(name for name in files_of(op) if name in names)
+        for name in files_of(op):
+            if name not in names:
+                yield here, f"the op {op} has no {name}"
+
+
 # What only some files of the library may say: pattern, who may, why.
 RESERVED = [
     (r"\bgetenv\b", ("src/env.cpp",), "src/env.cpp alone reads the environment"),
@@ -129,7 +197,10 @@ def breaches_of_text(root, name, text):
 
 
 def breaches(root):
-    for name in tracked(root):
+    names = tracked(root)
+    for name, sentence in missing_of_ops(set(names)):
+        yield f"{name}:1: {sentence}"
+    for name in names:
         path = Path(root) / name
         if path.stat().st_size > LARGEST_FILE:
             yield f"{name}:1: {path.stat().st_size} bytes, {LARGEST_FILE} are allowed"
@@ -148,7 +219,7 @@ SEEDED = {
     "src/cpu/e.cpp": '#include "cuda/driver.h"\n',
     "src/jit/f.cpp": '#include "ops/qk_norm_rope.h"\n',
     "src/g.cpp": '#include "tools/tensor.h"\n',
-    "tests/reference/h.cpp": '#include "cpu/program.h"\n',
+    "tests/reference/h.cpp": '#include "cpu/qk_norm_rope.h"\n',
     "src/long.cpp": "\n" * (MAX_LINES + 1),
     "src/utils.h": "\n",
     "src/ops/k.cpp": '#include "cuda/driver.h"\n',
@@ -164,6 +235,17 @@ SEEDED = {
 }
 
 
+def self_test_of_ops():
+    """An op that lacks any one of its files is seen, by the name of that file; one that has all is not."""
+    whole = {*files_of("qk_norm_rope"), *files_of("second")}
+    faults = [f"self-test: {sentence}" for _, sentence in missing_of_ops(whole)]
+    for op in ("qk_norm_rope", "second"):
+        for name in files_of(op):
+            if [sentence for _, sentence in missing_of_ops(whole - {name})] != [f"the op {op} has no {name}"]:
+                faults.append(f"self-test: that {op} lacks {name} was not seen")
+    return faults
+
+
 def self_test():
     """Each seeded breach must be seen, and nothing else."""
     with tempfile.TemporaryDirectory() as root:
@@ -174,7 +256,8 @@ def self_test():
         found = {line.split(":")[0] for line in breaches(root)}
     seeded = set(SEEDED) - {"src/error.h"}  # what tools/l.cpp should not see
     missed, extra = seeded - found, found - seeded
-    return [f"self-test: {n} was not seen" for n in sorted(missed)] + [f"self-test: {n} is fine" for n in sorted(extra)]
+    faults = [f"self-test: {n} was not seen" for n in sorted(missed)]
+    return faults + [f"self-test: {n} is fine" for n in sorted(extra)] + self_test_of_ops()
 
 
 def main():

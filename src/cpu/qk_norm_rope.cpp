@@ -1,4 +1,4 @@
-#include "cpu/program.h"
+#include "cpu/qk_norm_rope.h"
 
 #include "cpu/loops.h"
 #include "cpu/share.h"
