@@ -100,7 +100,7 @@ def test_the_stream_is_asked_of_the_library_that_the_process_has(tmp_path):
 # --- fake tensors ----------------------------------------------------------------------------------------------------
 
 
-def fake_call(device="cuda:1"):
+def fake_call(device="cuda:0"):
     call = Call()
     with FakeTensorMode(allow_non_fake_inputs=True):
         tensors = {"q": call.q, "k": call.k, **call.tensors}
@@ -110,18 +110,18 @@ def fake_call(device="cuda:1"):
 def test_fake_tensors_of_a_gpu_stay_there():
     spec, tensors = fake_call()
     q, k = ropeline.qk_norm_rope(spec=spec, **tensors)
-    assert (q.shape, q.dtype, q.device) == (tensors["q"].shape, torch.bfloat16, torch.device("cuda:1"))
-    assert (k.shape, k.device) == (tensors["k"].shape, torch.device("cuda:1"))
+    assert (q.shape, q.dtype, q.device) == (tensors["q"].shape, torch.bfloat16, torch.device("cuda:0"))
+    assert (k.shape, k.device) == (tensors["k"].shape, torch.device("cuda:0"))
     assert ropeline.qk_norm_rope_sep_(spec=spec, **tensors) is None
 
 
 @pytest.mark.parametrize("name", ["k", "q_weight", "k_weight", "cos", "sin"])
 def test_fake_tensors_on_two_devices_are_refused_by_name(name):
     spec, tensors = fake_call()
-    _, elsewhere = fake_call("cuda:0")
+    _, elsewhere = fake_call("cpu")
     tensors[name] = elsewhere[name]
     for op in (ropeline.qk_norm_rope, ropeline.qk_norm_rope_sep_):
-        with pytest.raises(ValueError, match=f"^{name}: is on cuda:0, the call runs on cuda:1$"):
+        with pytest.raises(ValueError, match=f"^{name}: is on cpu, the call runs on cuda:0$"):
             op(spec=spec, **tensors)
 
 
@@ -130,7 +130,7 @@ def test_a_packed_fake_call_on_two_devices_is_refused_by_name():
     qkv = torch.cat([tensors.pop(name).flatten(-2) for name in "qk"], -1)
     ropeline.qk_norm_rope_(qkv, spec, **tensors)
     tensors["sin"] = fake_call("cpu")[1]["sin"]
-    with pytest.raises(ValueError, match="^sin: is on cpu, the call runs on cuda:1$"):
+    with pytest.raises(ValueError, match="^sin: is on cpu, the call runs on cuda:0$"):
         ropeline.qk_norm_rope_(qkv, spec, **tensors)
 
 
