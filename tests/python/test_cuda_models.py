@@ -1,5 +1,9 @@
 """Tiny random models on a GPU: unmodified against switched."""
 
+import os
+import pathlib
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -49,16 +53,19 @@ def test_a_model_that_is_moved_after_it_was_switched_runs_on_the_op_there():
     assert (got - logits(model)).abs().max() <= 1e-5
 
 
+@pytest.mark.parametrize("mode", ["default", "reduce-overhead"])
 @torch.no_grad()
-def test_a_switched_model_compiles_into_one_graph():
+def test_a_switched_model_compiles_into_one_graph(mode):
     model = build("qwen3").cuda()
     expected = logits(model)
     switched.apply(model, strict=True)
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
-    compiled = torch.compile(model, fullgraph=True)
+    compiled = torch.compile(model, fullgraph=True, mode=mode)
     ids = prompt().cuda()
-    assert (compiled(ids).logits - expected).abs().max() <= 1e-4
+    for _ in range(3):  # run, recorded, replayed
+        torch.compiler.cudagraph_mark_step_begin()
+        assert (compiled(ids).logits - expected).abs().max() <= 1e-4
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
 
 
@@ -77,3 +84,38 @@ def test_a_training_step_of_a_switched_model():
     assert (count.in_place, count.functional) == (0, LAYERS)
     for name, theirs in expected.items():
         assert (got[name] - theirs).norm() <= 1e-4 * theirs.norm().clamp_min(1e-6), name
+
+
+_WITHOUT_A_COMPILER = """
+import warnings
+import torch, ropeline.transformers as switched
+from conftest import Call, moved
+from tiny_models import build, prompt
+
+call = moved(Call())
+try:
+    switched.qk_norm_rope_sep_(call.q, call.k, *call.parameters())
+except RuntimeError as error:
+    print("op:", str(error).splitlines()[0])
+model, ids = build("qwen3").cuda(), prompt().cuda()
+with torch.no_grad():
+    expected = model(ids).logits
+print("apply:", *{layer.reason.splitlines()[0] for layer in switched.apply(model)})
+switched.apply(model.cpu(), strict=True)
+with torch.no_grad(), warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    print("moved:", torch.equal(model.cuda()(ids).logits, expected))
+print("warned:", *(str(w.message).splitlines()[0] for w in caught if "own code" in str(w.message)))
+"""
+
+
+def test_without_a_compiler_the_op_says_so_and_models_keep_their_own_code(tmp_path):
+    """Nothing is cached, and what ROPELINE_NVRTC names is not there."""
+    folders = [str(pathlib.Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    nothing = {"ROPELINE_NVRTC": str(tmp_path / "libnvrtc.so"), "ROPELINE_CACHE_DIR": str(tmp_path)}
+    environment = {**os.environ, **nothing, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    done = subprocess.run([sys.executable, "-c", _WITHOUT_A_COMPILER], env=environment, capture_output=True, text=True)
+    said = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert list(said) == ["op", "apply", "moved", "warned"], done.stdout + done.stderr
+    assert "NVRTC was not found" in said["op"] and said["apply"] == said["op"] and said["moved"] == "True"
+    assert said["warned"] == f"ropeline: switched layers on cuda:0 run on the model's own code: {said['op']}"
