@@ -74,15 +74,17 @@ class Warming {
       bytes += static_cast<std::int64_t>(build->binary->image.size());
     }
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-    const std::string where =
-        pack.empty() ? jit::cache_status().folder
-                     : fmt::format("{}, {} bytes", pack, grouped(static_cast<std::int64_t>(fs::file_size(pack))));
-    return fmt::format("{} compiled, {} found: {} kernels, {} bytes of machine code, {:.2f} s, {} -> {}", compiled,
-                       builds_.size() - compiled, kernels, grouped(bytes), seconds,
-                       nvrtc_is_mapped() ? "NVRTC was opened" : "NVRTC was not opened", where);
+    return fmt::format(
+        "{} compiled, {} found: {} kernels, {} bytes of machine code, in {}; {:.2f} s, NVRTC was {}opened", compiled,
+        builds_.size() - compiled, kernels, grouped(bytes), place_of(pack), seconds, nvrtc_is_mapped() ? "" : "not ");
   }
 
  private:
+  static std::string place_of(const std::string& pack) {
+    if (pack.empty()) return jit::cache_status().folder;
+    return fmt::format("{} of {} bytes", pack, grouped(static_cast<std::int64_t>(fs::file_size(pack))));
+  }
+
   // The kernel's own word for it, not ours.
   static bool nvrtc_is_mapped() {
     std::ifstream maps("/proc/self/maps");

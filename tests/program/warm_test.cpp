@@ -1,5 +1,7 @@
 // `ropeline warm`: what it compiles is what others find, and what it says when it cannot.
 
+#include <sys/stat.h>
+
 #include "ops/qk_norm_rope_variant.h"
 #include "program/program.h"
 #include "ropeline/kernel_source.h"
@@ -95,7 +97,7 @@ TEST_F(Warm, APackServesAMachineWithoutCompiler) {
   const Outcome packed = warm(call + "--pack " + path("p"), "unused");
   EXPECT_EQ(packed.code, 0) << packed.text;
   EXPECT_TRUE(holds(packed.text, "2 compiled, 0 found")) << packed.text;  // the two models share their layers' shape
-  EXPECT_TRUE(holds(packed.text, path("p") + ", ")) << packed.text;
+  EXPECT_TRUE(holds(packed.text, "bytes of machine code, in " + path("p") + " of ")) << packed.text;
   EXPECT_TRUE(files("unused").empty());
   const Outcome found = warm(call, "none", "ROPELINE_PACKS=" + path("p") + " ROPELINE_NO_COMPILE=1 " + kNoCompiler);
   EXPECT_EQ(found.code, 0) << found.text;
@@ -128,6 +130,22 @@ TEST_F(Warm, AFolderThatIsNotOursIsRefusedAndTheReasonSaid) {
                     "open is writable by others (mode 0777); chmod go-w it; name another folder in "
                     "ROPELINE_CACHE_DIR, or write a file with --pack\n"))
       << refused.text;
+}
+
+// A folder that another user has filled serves, and is not written.
+TEST_F(Warm, AReadOnlyFolderServesWhatItHas) {
+  if (geteuid() != 0) ROPELINE_NOT_RUN("only root can become another user");
+  const std::string nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups ";
+  if (program("--version", nobody).code != 0) ROPELINE_NOT_RUN("this user cannot become another one");
+  ASSERT_EQ(warm("--model gemma3-270m --arch sm_90").code, 0);
+  for (const std::string& folder : {path(""), path("cache")}) chmod(folder.c_str(), 0755);
+  for (const std::string& entry : jit::files_in(path("cache"), true)) chmod(entry.c_str(), 0644);
+  const Outcome served = warm("--model gemma3-270m --arch sm_90", "cache", nobody);
+  EXPECT_EQ(served.code, 0) << served.text;
+  EXPECT_TRUE(holds(served.text, "0 compiled, 1 found")) << served.text;
+  const Outcome refused = warm("--model gemma3-270m --arch sm_80", "cache", nobody);
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_TRUE(holds(refused.text, "cache is read-only: Permission denied; name another folder in ")) << refused.text;
 }
 
 TEST_F(Warm, AnUnknownArchitectureStopsBeforeAnythingIsCompiled) {
