@@ -27,13 +27,10 @@ struct Model {
   std::string name, config;
 };
 
-bool is_path(const std::string& word) { return word.find('/') != word.npos || word.ends_with(".json"); }
-
 // A config.json is called after the folder that it lies in, as models are stored.
 Model model_of(const std::string& word) {
-  if (!is_path(word)) return {word, models::published_config(word)};
-  const std::filesystem::path path = std::filesystem::absolute(word);
-  return {path.parent_path().filename().string(), text_of(word)};
+  const std::string folder = std::filesystem::absolute(word).parent_path().filename().string();
+  return {names_file(word) ? folder : word, config_of(word)};
 }
 
 std::vector<Model> models_of(const std::vector<std::string>& words) {

@@ -26,7 +26,8 @@ constexpr std::int64_t kMostTokens = 1'000'000'000;
 constexpr int kMostSpecs = 1'000'000;
 
 void add_spec_words(CLI::App& app, SpecWords& words) {
-  auto* config = app.add_option("--config", words.config, "a model's config.json; the spec is that of its layer");
+  auto* config = app.add_option("--config", words.config,
+                                "a model's config.json, or its published name; the spec is that of its layer");
   app.add_option("--layer", words.layer, "which layer of the config")->needs(config)->capture_default_str();
   app.add_option("--spec", words.spec, "a spec as it is printed: JSON, or @FILE")->excludes(config);
   app.add_option("--q", words.q, "query heads");

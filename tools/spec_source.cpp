@@ -48,7 +48,7 @@ std::vector<Step> steps_of(const SpecWords& words, const Frequencies& frequencie
 }
 
 SourcedSpec from_config(const SpecWords& words) {
-  const std::string config = text_of(words.config);
+  const std::string config = config_of(words.config);
   const int count = models::layers(config);
   if (words.layer < 0 || words.layer >= count)
     throw Error(ErrorKind::invalid_argument, fmt::format("--layer: {} must be from 0 to {}", words.layer, count - 1));
@@ -76,6 +76,12 @@ SourcedSpec spec_of(const SpecWords& words) {
 
 Spec spec_in(const std::string& word) {
   return Spec::from_json(word.starts_with("@") ? text_of(word.substr(1)) : word);
+}
+
+bool names_file(const std::string& word) { return word.find('/') != word.npos || word.ends_with(".json"); }
+
+std::string config_of(const std::string& word) {
+  return names_file(word) ? text_of(word) : models::published_config(word);
 }
 
 DType dtype_of(const std::string& word) {

@@ -10,7 +10,7 @@ namespace ropeline::tools {
 
 /// The command line's words for a spec; see `ropeline run --help`. One of config, spec and flags speaks.
 struct SpecWords {
-  std::string config;  ///< path of a model's config.json
+  std::string config;  ///< path of a model's config.json, or a published name
   int layer = 0;
   std::string spec;  ///< JSON, or @path of a file with it
 
@@ -37,6 +37,12 @@ SourcedSpec spec_of(const SpecWords& words);
 
 /// The spec of JSON text, or of a file with it (@path).
 Spec spec_in(const std::string& word);
+
+/// Whether a word for a model is a path (it has a slash, or ends with .json) and no published name.
+bool names_file(const std::string& word);
+
+/// The text of a config.json: of that file, or of the published model.
+std::string config_of(const std::string& word);
 
 /// bf16, fp16 or fp32. Throws Error{invalid_argument} that names --dtype.
 DType dtype_of(const std::string& word);

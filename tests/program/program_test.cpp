@@ -100,6 +100,12 @@ TEST_F(Program, RunReadsAModelConfigAndAPrintedSpec) {
   EXPECT_TRUE(holds(again.text, "spec      " + spec + "\n")) << again.text;
 }
 
+TEST_F(Program, RunTakesAPublishedModelByName) {
+  const Outcome run = program("run --tokens 2 --config gemma3-27b --layer 61");
+  EXPECT_EQ(run.code, 0) << run.text;
+  EXPECT_TRUE(holds(run.text, "q_out     [2, 32, 128] bf16") && holds(run.text, "k_out     [2, 16, 128]")) << run.text;
+}
+
 TEST_F(Program, CheckPrintsALineForEachBackend) {
   const Outcome check = program("check --specs 12");
   EXPECT_EQ(check.code, 0) << check.text;
@@ -168,6 +174,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "ropeline: nowhere.safetensors: cannot open: No such file"},
         Mistake{"run --q 1 --out nowhere/o.safetensors", 2,
                 "ropeline: nowhere/o.safetensors: cannot write: No such file"},
+        Mistake{"run --config qwen3-9b", 2, "ropeline: model: \"qwen3-9b\" is not one of gemma3-270m, "},
         Mistake{"run --config nowhere.json", 2, "ropeline: nowhere.json: cannot be read\n"},
         Mistake{R"(run --spec '{"head_dim": 64, "q": {"heads": 1, "steps": [{"clamp": {"bound": 1}}]}}')", 3,
                 "ropeline: q.clamp is not run by this version\n"},
