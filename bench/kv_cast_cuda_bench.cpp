@@ -3,8 +3,9 @@
 //
 //     kv_cast_cuda_bench [CACHE_FOLDER]      an empty or absent folder, so that the first prepare compiles
 //
-// Launches are timed inside graphs. `hot`: each launch has the same buffers, which the L2 holds when they fit. `cold`:
-// each has buffers of its own, four times the L2 in all.
+// `few` and `many` are the forms of the kernel, of which the plan takes one. Launches are timed inside graphs. `hot`:
+// each launch has the same buffers, which the L2 holds when they fit. `cold`: each has buffers of its own, four times
+// the L2 in all.
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +15,9 @@
 #include <vector>
 
 #include "cuda/context.h"
+#include "cuda/preparing.h"
+#include "ops/kv_cast.h"
+#include "ops/kv_cast_launch.h"
 #include "ropeline/device_memory.h"
 #include "ropeline/jit.h"
 #include "ropeline/kv_cast.h"
@@ -106,19 +110,30 @@ double in_graph(const cuda::Queue& queue, int count, const Work& work) {
   return median(rounds);
 }
 
+/// Microseconds by the plan, by each form of the kernel, and of the copy.
 struct Times {
-  double plan, copy;
+  double plan, few, many, copy;
 };
 
 Times times(const KvCastPlan& plan, const cuda::Queue& queue, const Buffers& buffers, int count) {
+  namespace op = ops::kv_cast;
+  const jit::Module module = jit::load(kernel_source(plan.spec()));
   const auto run = [&](int i) { plan.run(buffers.args(i), {.cuda = queue.get()}); };
+  const auto form = [&](std::size_t index) {
+    return [&, index, kernel = module.kernel(index)](int i) {
+      const KvCastParams params = op::params(buffers.args(i));
+      const op::Launch l = op::launch(op::variants(plan.spec())[index], params.tokens);
+      kernel.launch({.grid = cuda::dim3(l.grid), .block = cuda::dim3(l.block), .stream = queue.get()}, params);
+    };
+  };
   const auto copy = [&](int i) {  // half of them read, half written
     const auto address = [](const void* at) { return reinterpret_cast<cuda::Address>(at); };
     const KvCastArgs args = buffers.args(i);
     cuda::call("cuMemcpyDtoDAsync_v2", address(args.k_cache.data), address(buffers.inputs(i)),
                buffers.moved_bytes() / 2, queue.get());
   };
-  return {in_graph(queue, count, run), in_graph(queue, count, copy)};
+  return {in_graph(queue, count, run), in_graph(queue, count, form(0)), in_graph(queue, count, form(1)),
+          in_graph(queue, count, copy)};
 }
 
 void print_times(const KvCastPlan& plan, std::int64_t tokens, const char* end) {
@@ -127,8 +142,14 @@ void print_times(const KvCastPlan& plan, std::int64_t tokens, const char* end) {
   const int many = static_cast<int>(std::clamp<std::int64_t>(4 * l2 / bytes, 4, 10'000));
   const Times hot = times(plan, queue, Buffers(tokens, 1), 200);
   const Times cold = times(plan, queue, Buffers(tokens, many), many);
-  std::printf("    {\"tokens\": %lld, \"hot\": %.3f, \"hot_copy\": %.3f, \"cold\": %.3f, \"cold_copy\": %.3f}%s\n",
-              static_cast<long long>(tokens), hot.plan, hot.copy, cold.plan, cold.copy, end);
+  const auto print = [](const char* name, const Times& t, const char* behind) {
+    std::printf("\"%s\": %.3f, \"%s_few\": %.3f, \"%s_many\": %.3f, \"%s_copy\": %.3f%s", name, t.plan, name, t.few,
+                name, t.many, name, t.copy, behind);
+  };
+  std::printf("    {\"tokens\": %lld, ", static_cast<long long>(tokens));
+  print("hot", hot, ", ");
+  print("cold", cold, "}");
+  std::puts(end);
   std::fflush(stdout);
 }
 
@@ -149,7 +170,7 @@ int main(int count, char** words) try {
       "{\n  \"card\": \"%s\", \"ropeline\": \"%s\", \"nvrtc\": \"%s\", \"prepare_ms\": %.1f,\n  \"kv_cast\": [\n",
       cuda::facts(0).name.c_str(), version(), jit::compiler_status().version.c_str(), prepare_milliseconds());
   const KvCastPlan plan = prepare(spec(), Device::cuda());
-  for (const std::int64_t tokens : {1, 16, 64, 128, 256, 1024, 4096}) print_times(plan, tokens, ",");
+  for (const std::int64_t tokens : {1, 16, 32, 64, 128, 256, 1024, 4096}) print_times(plan, tokens, ",");
   print_times(plan, 16384, "\n  ]\n}");
   return 0;
 } catch (const std::exception& error) {

@@ -4,6 +4,7 @@
 //
 //   grid.x, block.y   tokens
 //   grid.y, block.x   lanes of a token
+//   grid.z            k, v, where they are apart
 //   a lane            v.run neighbouring elements of a head of k, and the same of v: one load and one store each
 //
 // No lane needs another, so those without work leave. Meaning: docs/numerics.md, section 7.
@@ -12,6 +13,7 @@
 #include "kernels/core/arithmetic.cuh"
 #include "kernels/core/run.cuh"
 #include "kernels/ptx/fp8.cuh"
+#include "kernels/ptx/order.cuh"
 #include "kernels/ptx/reciprocal.cuh"
 #include "kernels/shared/kv_cast_params.h"
 #include "kernels/shared/kv_cast_variant.h"
@@ -51,10 +53,6 @@ ROPELINE_DEVICE uint64_t fetch_loc(const KvCastParams& p, uint32_t token) {
   return static_cast<uint64_t>(static_cast<int64_t>(narrow));
 }
 
-ROPELINE_DEVICE float fetch_scale(const KvCastStream& stream) {
-  return float_of(ptx::load_constant_4(stream.scale).word[0]);
-}
-
 template <int run>
 ROPELINE_DEVICE void store_codes(char* at, const uint32_t (&codes)[divide_up(run, 2)]) {
   if constexpr (run == 8) ptx::store_8(at, {{codes[0] | codes[1] << 16, codes[2] | codes[3] << 16}});
@@ -63,31 +61,54 @@ ROPELINE_DEVICE void store_codes(char* at, const uint32_t (&codes)[divide_up(run
   if constexpr (run == 1) ptx::store_1(at, codes[0]);
 }
 
-/// Elements to codes, two at a time.
+/// What a lane does for k or for v, from the loads to the store.
 template <KvCastVariant v>
-ROPELINE_DEVICE void cast(const KvCastStream& stream, const Run<v.input, v.run>& x, float inverse, CastPlace at,
-                          uint64_t loc) {
-  uint32_t codes[divide_up(v.run, 2)];
-#pragma unroll
-  for (int i = 0; i < v.run; i += 2) {
-    const float low = mul(element(x, i), inverse), high = v.run > 1 ? mul(element(x, i + 1), inverse) : 0;
-    codes[i / 2] = ptx::pack_e4m3(low, high);
+struct CastStream {
+  Run<v.input, v.run> x;
+  float scale;
+  char* out;  // the lane's place in the row of loc 0
+  int64_t loc_stride;
+
+  /// What is used late is read early, in the shadow of the loads.
+  ROPELINE_DEVICE CastStream(const KvCastStream& stream, CastPlace at) {
+    x = fetch<v>(stream, at);
+    scale = float_of(ptx::load_constant_4(stream.scale).word[0]);
+    out = step(static_cast<char*>(stream.cache), at.head, stream.cache_head) + at.first;
+    loc_stride = stream.cache_loc;
+    ptx::hold(out), ptx::hold(loc_stride);
   }
-  char* row = static_cast<char*>(stream.cache) + static_cast<int64_t>(loc) * stream.cache_loc;
-  store_codes<v.run>(step(row, at.head, stream.cache_head) + at.first, codes);
-}
+
+  /// Elements to codes, two at a time.
+  ROPELINE_DEVICE void store(uint64_t loc) const {
+    const float inverse = ptx::reciprocal(scale);
+    uint32_t codes[divide_up(v.run, 2)];
+#pragma unroll
+    for (int i = 0; i < v.run; i += 2) {
+      const float low = mul(element(x, i), inverse), high = v.run > 1 ? mul(element(x, i + 1), inverse) : 0;
+      codes[i / 2] = ptx::pack_e4m3(low, high);
+    }
+    store_codes<v.run>(out + static_cast<int64_t>(loc) * loc_stride, codes);
+  }
+};
 
 template <KvCastVariant v>
 __global__ void __launch_bounds__(kKvCastThreads) kv_cast(const __grid_constant__ KvCastParams p) {
   const uint32_t lane = blockIdx.y * blockDim.x + threadIdx.x;
   const CastPlace at = place_of<v>(lane);
   if (lane >= lanes_of(v) || at.token >= p.tokens) return;
+  uint64_t locs = p.locs;
   const uint64_t loc = fetch_loc<v>(p, at.token);
-  const auto k = fetch<v>(p.k, at), value = fetch<v>(p.v, at);
-  const float k_scale = fetch_scale(p.k), v_scale = fetch_scale(p.v);
-  if (loc >= p.locs) return;  // a negative one is larger than any
-  cast<v>(p.k, k, ptx::reciprocal(k_scale), at, loc);
-  cast<v>(p.v, value, ptx::reciprocal(v_scale), at, loc);
+  if constexpr (v.apart) {
+    const CastStream<v> stream(p.stream[blockIdx.z], at);
+    ptx::hold(locs);
+    if (loc < locs) stream.store(loc);  // a negative one is larger than any
+  } else {
+    const CastStream<v> k(p.stream[0], at), value(p.stream[1], at);
+    ptx::hold(locs);
+    if (loc >= locs) return;
+    k.store(loc);
+    value.store(loc);
+  }
 }
 
 }  // namespace ropeline::kernel

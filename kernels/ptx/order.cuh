@@ -25,6 +25,22 @@ ROPELINE_DEVICE void hold(uint32_t& x) {
 #endif
 }
 
+ROPELINE_DEVICE void hold(int64_t& x) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+l"(x));
+#else
+  static_cast<void>(x);
+#endif
+}
+
+ROPELINE_DEVICE void hold(uint64_t& x) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+l"(x));
+#else
+  static_cast<void>(x);
+#endif
+}
+
 ROPELINE_DEVICE void hold(char*& x) {
 #if defined(__CUDA_ARCH__)
   asm volatile("" : "+l"(x));

@@ -16,8 +16,8 @@ struct KvCastStream {
 };
 
 struct KvCastParams {
-  KvCastStream k, v;
-  const void* loc;  // [tokens]
+  KvCastStream stream[2];  // k, v
+  const void* loc;         // [tokens]
   int64_t loc_token;
   uint64_t locs;  // a token whose loc is none of 0 ... locs - 1 has no row in the cache, and is skipped
   int64_t tokens;

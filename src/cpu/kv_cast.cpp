@@ -46,12 +46,12 @@ std::int64_t loc_of(const Call& call, std::int64_t token) {
 void cast_tokens(const void* context, std::int64_t begin, std::int64_t end) {
   const Call& call = *static_cast<const Call*>(context);
   const KvCastParams& params = call.params;
-  const float k = 1.0f / *params.k.scale, v = 1.0f / *params.v.scale;
+  const float k = 1.0f / *params.stream[0].scale, v = 1.0f / *params.stream[1].scale;
   for (std::int64_t token = begin; token < end; ++token) {
     const std::int64_t loc = loc_of(call, token);
     if (static_cast<std::uint64_t>(loc) >= params.locs) continue;  // a negative one is larger than any
-    cast_token(call, params.k, k, token, loc);
-    cast_token(call, params.v, v, token, loc);
+    cast_token(call, params.stream[0], k, token, loc);
+    cast_token(call, params.stream[1], v, token, loc);
   }
 }
 

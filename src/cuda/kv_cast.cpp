@@ -16,7 +16,11 @@ namespace op = ops::kv_cast;
 class KernelProgram final : public DeviceProgram<KvCastParams> {
  public:
   KernelProgram(const KvCastSpec& spec, int device)
-      : spec_(spec), device_(device), variant_(op::variant(spec)), kernel_(load_kernels(source(spec)).front()) {}
+      : spec_(spec),
+        device_(device),
+        multiprocessors_(facts(device).multiprocessors),
+        variants_(op::variants(spec)),
+        kernels_(load_kernels(source(spec))) {}
 
   void run(const KvCastParams& params, DeviceStream stream) const override {
     const CurrentDevice current(device_);
@@ -26,22 +30,23 @@ class KernelProgram final : public DeviceProgram<KvCastParams> {
 
  private:
   void launch(const KvCastParams& params, void* stream) const {
-    const op::Launch l = op::launch(variant_, params.tokens);
-    kernel_.launch({.grid = dim3(l.grid), .block = dim3(l.block), .stream = stream}, params);
+    const int form = op::choose(variants_, params.tokens, multiprocessors_);
+    const op::Launch l = op::launch(variants_[form], params.tokens);
+    kernels_[form].launch({.grid = dim3(l.grid), .block = dim3(l.block), .stream = stream}, params);
   }
 
   KvCastSpec spec_;
-  int device_;
-  kernel::KvCastVariant variant_;
-  jit::Kernel kernel_;
+  int device_, multiprocessors_;
+  std::array<kernel::KvCastVariant, 2> variants_;
+  std::vector<jit::Kernel> kernels_;  // one for each variant
 };
 
 }  // namespace
 
 jit::Source source(const KvCastSpec& spec) {
-  return {.name = "kv_cast.cu",
-          .text = text("#include \"", op::kernel_source, "\"\n"),
-          .kernels = {op::kernel_name(op::variant(spec))}};
+  jit::Source source{.name = "kv_cast.cu", .text = text("#include \"", op::kernel_source, "\"\n"), .kernels = {}};
+  for (const kernel::KvCastVariant& variant : op::variants(spec)) source.kernels.push_back(op::kernel_name(variant));
+  return source;
 }
 
 std::unique_ptr<const DeviceProgram<KvCastParams>> program(const KvCastSpec& spec, int device) {

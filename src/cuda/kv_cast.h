@@ -10,11 +10,11 @@
 /// The op on a CUDA device.
 namespace ropeline::cuda::kv_cast {
 
-/// What the JIT compiles for a spec: one kernel.
+/// What the JIT compiles for a spec: its variants in one program, in the order of `ops::kv_cast::variants`.
 jit::Source source(const KvCastSpec& spec);
 
-/// Compiles or finds the kernel and uploads it. The spec has passed `ops::kv_cast::check`, and `cuda::obstacle` found
-/// none. Throws jit::Error; nothing is left behind then but what the JIT remembers.
+/// Compiles or finds the kernels and uploads them. The spec has passed `ops::kv_cast::check`, and `cuda::obstacle`
+/// found none. Throws jit::Error; nothing is left behind then but what the JIT remembers.
 std::unique_ptr<const DeviceProgram<KvCastParams>> program(const KvCastSpec& spec, int device);
 
 }  // namespace ropeline::cuda::kv_cast

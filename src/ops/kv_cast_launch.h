@@ -12,8 +12,12 @@ namespace ropeline::ops::kv_cast {
 
 inline constexpr const char* kernel_source = "kernels/ops/kv_cast.cuh";
 
-/// What shapes the kernel of a spec. A lane's run follows the alignment, so every legal call fits.
-kernel::KvCastVariant variant(const KvCastSpec& spec);
+/// What a plan holds: a form for few tokens, which has the least code in a lane, and one for many, which has the most
+/// bytes in flight. A lane's run follows the alignment, so either takes every legal call.
+std::array<kernel::KvCastVariant, 2> variants(const KvCastSpec& spec);
+
+/// Which of them a launch takes.
+int choose(const std::array<kernel::KvCastVariant, 2>& variants, std::int64_t tokens, int multiprocessors);
 
 /// The kernel as C++ names it, and as NVRTC is asked for it.
 std::string kernel_name(const kernel::KvCastVariant& variant);

@@ -28,8 +28,8 @@ KvCastStream stream(const TensorView& in, const TensorView& cache, const TensorV
 
 KvCastParams params(const KvCastArgs& args) {
   const std::int64_t locs = locs_of(args.k_cache.shape[0], args.mult, args.offset);
-  return {.k = stream(args.k, args.k_cache, args.k_scale, locs, args),
-          .v = stream(args.v, args.v_cache, args.v_scale, locs, args),
+  return {.stream = {stream(args.k, args.k_cache, args.k_scale, locs, args),
+                     stream(args.v, args.v_cache, args.v_scale, locs, args)},
           .loc = args.loc.data,
           .loc_token = args.loc.strides[0],
           .locs = static_cast<std::uint64_t>(locs),

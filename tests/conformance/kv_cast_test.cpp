@@ -13,6 +13,8 @@
 #include "conformance/floating_mode.h"
 #include "conformance/kv_cast_call.h"
 #include "not_run.h"
+#include "ops/kv_cast.h"
+#include "ops/kv_cast_launch.h"
 #include "ropeline/jit.h"
 
 namespace ropeline::conformance {
@@ -30,12 +32,30 @@ Backend cpu_backend(CpuTarget target) {
           [target](KvCastCall& call) { prepare(call.spec, Device::cpu(target)).run(call.args); }};
 }
 
-void run_on_cuda(KvCastCall& call) {
+/// Runs a call in a copy of its memory on the device.
+template <class Run>
+void run_on_cuda(KvCastCall& call, const Run& run) {
   const DeviceBlocks blocks(call.memory);
   KvCastArgs args = call.args;
   for (TensorView* view : views(args)) *view = blocks.view(*view);
-  prepare(call.spec, Device::cuda()).run(args);
+  run(args);
   blocks.download(call.memory);
+}
+
+void run_plan(KvCastCall& call) {
+  run_on_cuda(call, [&](const KvCastArgs& args) { prepare(call.spec, Device::cuda()).run(args); });
+}
+
+/// The plan's kernels, all calls by the one of that form.
+void run_form(KvCastCall& call, std::size_t form) {
+  const auto dim3 = [](const auto& n) { return jit::Dim3{n[0], n[1], n[2]}; };
+  run_on_cuda(call, [&](const KvCastArgs& args) {
+    const KvCastParams params = ops::kv_cast::params(args);
+    if (params.tokens == 0 || params.locs == 0) return;
+    const auto launch = ops::kv_cast::launch(ops::kv_cast::variants(call.spec)[form], params.tokens);
+    const jit::Kernel kernel = jit::load(kernel_source(call.spec)).kernel(form);
+    kernel.launch({.grid = dim3(launch.grid), .block = dim3(launch.block)}, params);
+  });
 }
 
 /// Why kernels cannot be compiled and run here, or an empty string.
@@ -48,7 +68,10 @@ std::string cuda_absence() {
 std::vector<Backend> backends() {
   std::vector<Backend> all;
   for (CpuTarget target : cpu_targets()) all.push_back(cpu_backend(target));
-  if (cuda_absence().empty()) all.push_back({"cuda", run_on_cuda});
+  if (!cuda_absence().empty()) return all;
+  all.push_back({"cuda_few", [](KvCastCall& call) { run_form(call, 0); }});
+  all.push_back({"cuda_many", [](KvCastCall& call) { run_form(call, 1); }});
+  all.push_back({"cuda", run_plan});
   return all;
 }
 

@@ -37,7 +37,7 @@ testing::AssertionResult conforms(std::size_t index, const KvCastCall& expected,
   const op::Launch l = op::launch(kKvCastCases[index], params.tokens);
   const auto index3 = [](const std::array<unsigned, 3>& n) { return Index{n[0], n[1], n[2]}; };
   try {
-    run_kv_cast(index, index3(l.grid), index3(l.block), conditions, params);
+    if (params.locs > 0) run_kv_cast(index, index3(l.grid), index3(l.block), conditions, params);
   } catch (const Fault& fault) {
     return testing::AssertionFailure() << fault.what() << "\n  " << got.origin;
   }
@@ -49,7 +49,7 @@ class EmulatedKvCast : public testing::TestWithParam<std::size_t> {};
 
 TEST_P(EmulatedKvCast, GivesTheReferencesBits) {
   const kernel::KvCastVariant& variant = kKvCastCases[GetParam()];
-  ASSERT_EQ(op::variant(spec_of(variant)), variant);
+  ASSERT_EQ(op::variants(spec_of(variant))[!variant.apart], variant);
   Random random(29 + GetParam());
   for (int index = 0; index < 12; ++index) {
     const KvCastCall call = make(random_recipe(spec_of(variant), index, random));

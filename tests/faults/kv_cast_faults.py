@@ -13,7 +13,7 @@ KV_CAST = [
     ("kv_cast: subnormal codes flushed", CODEC, "a < kE4m3Normal ? subnormal : normal", "a < kE4m3Normal ? 0 : normal"),
     ("kv_cast: NaN keeps its sign", CODEC, "return kE4m3Nan;", "return kE4m3Nan | ((u >> 24) & 0x80u);"),
     ("kv_cast: divided by the scale", LOOPS, "E::widen(in[i]) * inverse", "E::widen(in[i]) / (1.0f / inverse)"),
-    ("kv_cast: v by the scale of k", LOOPS, "cast_token(call, params.v, v, token", "cast_token(call, params.v, k, token"),
+    ("kv_cast: v by the scale of k", LOOPS, "cast_token(call, params.stream[1], v", "cast_token(call, params.stream[1], k"),
     (
         "kv_cast: int64 loc cut to its low half",
         LOOPS,

@@ -102,6 +102,17 @@ TEST(KvCastCalls, AreRefusedBeforeAnythingIsWritten) {
   }
 }
 
+TEST(KvCastLaunches, TakeTheFormForFewTokensUpToSomeLanesAMultiprocessor) {
+  const auto variants = ops::kv_cast::variants({.heads = 8, .head_dim = 128});
+  EXPECT_TRUE(variants[0].apart && variants[0].run == 2);
+  EXPECT_TRUE(!variants[1].apart && variants[1].run == 8);
+  EXPECT_EQ(ops::kv_cast::choose(variants, 1, 132), 0);
+  EXPECT_EQ(ops::kv_cast::choose(variants, 66, 132), 0);
+  EXPECT_EQ(ops::kv_cast::choose(variants, 67, 132), 1);
+  EXPECT_EQ(ops::kv_cast::choose(variants, ops::kv_cast::most_tokens, 132), 1);
+  EXPECT_EQ(ops::kv_cast::variants({.heads = 1, .head_dim = 16, .alignment = 2})[0].run, 1);
+}
+
 TEST(KvCastLaunches, CoverEveryLaneOfEveryTokenOnce) {
   for (const int heads : {1, 2, 3, 8, 33, 8192})
     for (const int dim : {16, 40, 128, 512})
