@@ -24,7 +24,12 @@ QUESTIONS = {
     "again": "asked for again in the process",
     "launch": "host time of a launch",
 }
-PEERS = {"torch": "torch `_compile_kernel`", "cupy": "CuPy `RawKernel`", "triton": "Triton"}
+PEERS = {
+    "ropeline": "Ropeline from Python",
+    "torch": "torch `_compile_kernel`",
+    "cupy": "CuPy `RawKernel`",
+    "triton": "Triton",
+}
 
 # Ropeline's answers: rows of jit_bench.
 OURS = {
@@ -54,6 +59,23 @@ def host_us(launch, synchronize):
         rounds.append(once_us(lambda: [launch() for _ in range(100)]) / 100)
         synchronize()
     return statistics.median(rounds)
+
+
+def make_ropeline():
+    import torch
+
+    from ropeline import jit
+
+    x = torch.ones(256, device="cuda")
+    y = torch.empty_like(x)
+
+    def compile_scale(number):
+        return jit.load(text=TEXT.replace('extern "C" ', "") + str(number), kernels="scale").kernel()
+
+    def launch(kernel):
+        kernel.launch(1, 256, y, x, 1.0, 256)
+
+    return compile_scale, launch, torch.cuda.synchronize
 
 
 def make_torch():
@@ -112,7 +134,7 @@ def make_triton():
     return compile_scale, launch, torch.cuda.synchronize
 
 
-MAKERS = {"torch": make_torch, "cupy": make_cupy, "triton": make_triton}
+MAKERS = {"ropeline": make_ropeline, "torch": make_torch, "cupy": make_cupy, "triton": make_triton}
 
 
 def work(peer, cache):
@@ -132,7 +154,7 @@ def work(peer, cache):
 
 def ask(peer, cache, folder):
     """The figures of a process of its own, or why there are none."""
-    environment = dict(os.environ, CUPY_CACHE_DIR=folder, TRITON_CACHE_DIR=folder)
+    environment = dict(os.environ, ROPELINE_CACHE_DIR=folder, CUPY_CACHE_DIR=folder, TRITON_CACHE_DIR=folder)
     command = [sys.executable, os.path.abspath(__file__), "--worker", peer, cache]
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)

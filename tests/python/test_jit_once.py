@@ -46,6 +46,19 @@ def test_each_device_has_its_own(monkeypatch):
     assert first is not second and make() is first
 
 
+def test_the_first_result_is_kept_when_making_it_opens_the_gpu(monkeypatch):
+    opened = [False]
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: opened[0])
+    monkeypatch.setattr("torch.cuda.current_device", lambda: 0)
+
+    @jit.cache_once
+    def make():
+        opened[0] = True
+        return object()
+
+    assert make() is make()
+
+
 def test_a_failure_reaches_all_and_is_not_kept():
     calls, together = [], threading.Barrier(8)
 

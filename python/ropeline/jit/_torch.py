@@ -10,8 +10,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def current_device() -> int:
-    """torch's current CUDA device; -1 while torch has not touched CUDA."""
-    return torch.cuda.current_device() if torch.cuda.is_initialized() else -1
+    """torch's current CUDA device: the first one while torch has not touched CUDA, which asking leaves so."""
+    return torch.cuda.current_device() if torch.cuda.is_initialized() else 0
 
 
 def device_index(device: Any) -> int:

@@ -10,16 +10,25 @@ import torch
 _libraries: list[torch.library.Library] = []  # an op lives as long as the one that defined it
 
 
-def _tensors(values: Iterable[Any]) -> Iterable[torch.Tensor]:
-    for value in values:
-        if isinstance(value, torch.Tensor):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from _tensors(value)
+class _Places:
+    """Where an op's tensors are among the arguments of a call."""
+
+    def __init__(self, arguments: Iterable[Any]) -> None:
+        self._places = [(place, argument.name) for place, argument in arguments]
+
+    def tensors(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+        found: list[torch.Tensor] = []
+        for place, name in self._places:
+            value = args[place] if place < len(args) else kwargs.get(name)
+            if isinstance(value, torch.Tensor):
+                found.append(value)
+            elif value is not None:  # a list of them
+                found.extend(one for one in value if one is not None)
+        return found
 
 
-def _refuse_grad(name: str, values: Iterable[Any]) -> None:
-    if torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(values)):
+def _refuse_grad(name: str, tensors: Iterable[torch.Tensor]) -> None:
+    if any(tensor.requires_grad for tensor in tensors):
         raise RuntimeError(
             f"{name}: a tensor of the call requires a gradient, and the op has none; call it under torch.no_grad(), or "
             f'give it one: torch.library.register_autograd("{name}", ...)'
@@ -40,8 +49,8 @@ def custom_op(
     when the annotations are not to be asked.
 
     It returns the op itself, torch.ops.namespace.name.default. What torch.library has for ops works on it by its name
-    (register_autograd, opcheck). A call costs two microseconds, a tenth of torch.library.custom_op's; in exchange, a
-    result must not be one of the arguments, and nothing checks that.
+    (register_autograd, opcheck). A call costs a quarter of torch.library.custom_op's (4 us instead of 18, beside the
+    launch); in exchange, a result must not be one of the arguments, and nothing checks that.
     """
 
     def define(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,19 +59,20 @@ def custom_op(
         library = torch.library.Library(namespace, "FRAGMENT")
         library.define(own + signature, tags=(torch.Tag.pt2_compliant_tag,))
         op = getattr(getattr(torch.ops, namespace), own).default
-        places = {a.name: i for i, a in enumerate(op._schema.arguments) if a.alias_info and a.alias_info.is_write}
+        arguments = [(i, a) for i, a in enumerate(op._schema.arguments) if "Tensor" in str(a.type)]
+        all_of = _Places(arguments)
+        written = _Places((i, a) for i, a in arguments if a.alias_info and a.alias_info.is_write)
 
         def run(*args: Any, **kwargs: Any) -> Any:
-            _refuse_grad(name, (*args, *kwargs.values()))
+            if torch.is_grad_enabled():
+                _refuse_grad(name, all_of.tensors(args, kwargs))
             result = function(*args, **kwargs)
-            for argument, place in places.items():  # what an op of torch counts when it writes a tensor
-                for tensor in _tensors((args[place] if place < len(args) else kwargs.get(argument),)):
-                    if not tensor.is_inference():
-                        torch.autograd.graph.increment_version(tensor)
+            torch.autograd.graph.increment_version(written.tensors(args, kwargs))  # as torch's own ops do
             return result
 
         def fake_run(*args: Any, **kwargs: Any) -> Any:
-            _refuse_grad(name, (*args, *kwargs.values()))
+            if torch.is_grad_enabled():
+                _refuse_grad(name, all_of.tensors(args, kwargs))
             return fake(*args, **kwargs) if fake else None
 
         library.impl(own, run, "CompositeExplicitAutograd")
