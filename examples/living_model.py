@@ -188,7 +188,11 @@ def cost(model, tokens, rounds):
 
 def microseconds(function, calls, device):
     """Of one of many calls in a row; on a GPU, until the last one is done."""
-    finish = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+
+    def finish():
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
     finish()
     started = time.perf_counter()
     for _ in range(calls):
