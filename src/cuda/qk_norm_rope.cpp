@@ -36,6 +36,7 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
     const CurrentDevice current(device_);
     const QkNormRopeParams all = op::merged(params);
     require(all.tokens <= INT32_MAX, "tokens: ", all.tokens, " exceed the ", INT32_MAX, " of a launch");
+    if (all.batches <= op::most_batches) return launch(all, stream.cuda);
     for (std::int64_t first = 0; first < all.batches; first += op::most_batches)
       launch(op::batches_of(all, spec_, first, std::min(all.batches - first, op::most_batches)), stream.cuda);
   }

@@ -72,9 +72,9 @@ bool same_place(const TensorView& a, const TensorView& b) {
   return a.data == b.data && a.rank == b.rank && a.shape == b.shape && a.dtype == b.dtype && same_strides(a, b);
 }
 
-Extent::Extent(const TensorView& v) : view(v) {
-  if (v.elements() == 0) return;
-  const Range range = bytes_of(v);
+void Extent::measure() {
+  if (view.elements() == 0) return;
+  const Range range = bytes_of(view);
   begin = range.begin, end = range.end;
 }
 

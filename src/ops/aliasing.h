@@ -15,10 +15,15 @@ bool same_place(const TensorView& a, const TensorView& b);
 /// A view and the bytes from its lowest to past its highest element; none for a view that is absent or has no elements.
 /// Made once of each tensor of a call, which is then compared with all others.
 struct Extent {
-  explicit Extent(const TensorView& v);
+  explicit Extent(const TensorView& v) : view(v) {
+    if (v) measure();
+  }
 
   const TensorView& view;
   std::intptr_t begin = 0, end = 0;
+
+ private:
+  void measure();
 };
 
 /// Whether the two may share a byte. Exact for disjoint ranges, and for slices of one packed buffer whose token (or

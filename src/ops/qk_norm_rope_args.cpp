@@ -173,9 +173,13 @@ struct Extents {
 
 Extents extents(const Stream& stream) { return {Extent(stream.in), Extent(stream.out), Extent(stream.weight)}; }
 
+[[noreturn, gnu::cold]] void refuse_overlap(const char* written, const char* name) {
+  throw_invalid(
+      text(written, ": overlaps ", name, "; an output equals its own input exactly or is apart from every tensor"));
+}
+
 void check_apart(const char* written, const Extent& out, const char* name, const Extent& other) {
-  require(!may_overlap(out, other), written, ": overlaps ", name,
-          "; an output equals its own input exactly or is apart from every tensor");
+  if (may_overlap(out, other)) refuse_overlap(written, name);
 }
 
 void check_aliasing(const Spec& spec, const Args& args) {

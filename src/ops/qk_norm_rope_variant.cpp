@@ -132,12 +132,14 @@ Variant with_form(Variant variant, Form form) {
 
 int block_warps(const Variant& variant, int wanted) {
   const int warps = warps_of_token(variant), most = variant.form.threads / kernel::kWarp;
-  int best = 0;
-  for (int n = 1; n <= std::min(most, warps); ++n) {
-    const bool divides = warps % n == 0 && (n > 2 || n == warps);  // many small blocks are slow to launch
-    if (divides && (best == 0 || std::abs(n - wanted) <= std::abs(best - wanted))) best = n;
+  const auto divides = [&](int n) {  // many small blocks are slow to launch
+    return n > 0 && n <= std::min(most, warps) && (n > 2 || n == warps) && warps % n == 0;
+  };
+  for (int distance = 0; distance <= std::max(wanted, most); ++distance) {
+    if (divides(wanted + distance)) return wanted + distance;
+    if (divides(wanted - distance)) return wanted - distance;
   }
-  return best ? best : std::min(wanted, most);
+  return std::min(wanted, most);
 }
 
 std::vector<Variant> variants(const Spec& spec) {

@@ -31,6 +31,13 @@ std::ostream& print_list(std::ostream& out, const std::array<std::int64_t, Tenso
   return out << "]";
 }
 
+// A dtype as a part of a sentence.
+struct Name {
+  DType dtype;
+};
+
+std::ostream& operator<<(std::ostream& out, Name name) { return out << name_of(name.dtype); }
+
 }  // namespace
 
 std::ostream& operator<<(std::ostream& out, Shape shape) { return print_list(out, shape.view.shape, shape.view.rank); }
@@ -42,14 +49,14 @@ std::ostream& operator<<(std::ostream& out, Strides strides) {
 std::ostream& operator<<(std::ostream& out, On on) { return out << to_string(on.device); }
 
 void check_memory(const char* name, const TensorView& view, DType dtype, Device device) {
-  require(view.dtype == dtype, name, ": dtype ", name_of(view.dtype), " differs from the spec's ", name_of(dtype));
+  require(view.dtype == dtype, name, ": dtype ", Name{view.dtype}, " differs from the spec's ", Name{dtype});
   require(same_device(view.device, device), name, ": is on ", On{view.device}, ", the plan runs on ", On{device});
   require(is_addressable(view), name, ": shape ", Shape{view}, " with strides ", Strides{view},
           " is no place in memory");
   require(view.data || view.elements() == 0, name, ": null data for shape ", Shape{view});
   const auto address = reinterpret_cast<std::uintptr_t>(view.data);
   require((address & (size_of(dtype) - 1)) == 0, name, ": base is aligned to ", address & -address,
-          " bytes, elements of ", name_of(dtype), " need ", size_of(dtype));
+          " bytes, elements of ", Name{dtype}, " need ", size_of(dtype));
 }
 
 void check_unit_stride(const char* name, const TensorView& view) {
@@ -60,10 +67,11 @@ void check_unit_stride(const char* name, const TensorView& view) {
 
 void check_alignment(const char* name, const TensorView& view, int bytes, const char* rule) {
   const auto address = reinterpret_cast<std::uintptr_t>(view.data);
-  require(address % bytes == 0, name, ": base is aligned to ", address & -address, " bytes, ", rule, " is ", bytes);
+  const std::int64_t low = bytes - 1;  // a division would cost more than all the rest
+  require((address & low) == 0, name, ": base is aligned to ", address & -address, " bytes, ", rule, " is ", bytes);
   const auto size = static_cast<std::int64_t>(size_of(view.dtype));
   for (int i = 0; i + 1 < view.rank; ++i)
-    require(view.shape[i] <= 1 || view.strides[i] * size % bytes == 0, name, ": stride ", view.strides[i], " (",
+    require(view.shape[i] <= 1 || (view.strides[i] * size & low) == 0, name, ": stride ", view.strides[i], " (",
             view.strides[i] * size, " bytes) of dimension ", i, " is not a multiple of ", rule, " ", bytes);
 }
 

@@ -26,7 +26,7 @@ void check_memory(const char* name, const TensorView& view, DType dtype, Device 
 
 void check_unit_stride(const char* name, const TensorView& view);
 
-/// Base and strides are multiples of so many bytes; `rule` says what asks for it.
+/// Base and strides are multiples of so many bytes, a power of two; `rule` says what asks for it.
 void check_alignment(const char* name, const TensorView& view, int bytes, const char* rule = "the spec's alignment");
 
 }  // namespace ropeline::ops
