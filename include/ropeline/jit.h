@@ -148,7 +148,8 @@ class ROPELINE_API Kernel {
   friend class Module;
   std::shared_ptr<const detail::Loaded> loaded_;
   const KernelFacts* facts_ = nullptr;
-  void* handle_ = nullptr;
+  void* handle_ = nullptr;    // for any context
+  void* function_ = nullptr;  // the same, in the context that it was loaded in
 };
 
 /// A program on one device, uploaded. Cheap to copy.

@@ -1,6 +1,5 @@
 #include "context.h"
 
-#include "driver.h"
 #include "error.h"
 #include "ropeline/device.h"
 
@@ -72,6 +71,11 @@ int current_device() noexcept {
   return driver() && driver()->context_device(&device) == result::success ? device : -1;
 }
 
+Context current_context() noexcept {
+  Context context = nullptr;
+  return driver() && driver()->context_current(&context) == result::success ? context : nullptr;
+}
+
 int make_current() {
   const Driver& d = require_driver();
   if (const int device = current_device(); device >= 0) return device;
@@ -79,16 +83,18 @@ int make_current() {
   return 0;
 }
 
-CurrentDevice::CurrentDevice(int device) {
+CurrentDevice::CurrentDevice(int device) { enter(device); }
+
+void CurrentDevice::enter(int device) {
   if (current_device() == device) return;
   const Driver& d = require_driver();
   check(d, d.context_push(primary_context(device)), jit::Stage::driver, "cuCtxPushCurrent");
   pushed_ = true;
 }
 
-CurrentDevice::~CurrentDevice() {
+void CurrentDevice::leave() {
   Context popped;
-  if (pushed_) driver()->context_pop(&popped);
+  driver()->context_pop(&popped);
 }
 
 BesideCaptures::BesideCaptures() : mode_(capture_mode::relaxed) {

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "driver.h"
+
 namespace ropeline::cuda {
 
 /// What we need to know of a device, read once for each.
@@ -28,6 +30,9 @@ std::string architecture(const DeviceFacts& facts);
 /// The device of this thread's current context, or -1.
 int current_device() noexcept;
 
+/// This thread's current context, or null.
+Context current_context() noexcept;
+
 /// The current device. A thread without one gets the first device's primary context. Throws jit::Error.
 int make_current();
 
@@ -36,11 +41,20 @@ int make_current();
 class CurrentDevice {
  public:
   explicit CurrentDevice(int device);
+  /// The same where a context of the device is known that is most likely current: one cheap question to the driver.
+  CurrentDevice(int device, Context known) {
+    if (current_context() != known) enter(device);
+  }
   CurrentDevice(const CurrentDevice&) = delete;
   CurrentDevice& operator=(const CurrentDevice&) = delete;
-  ~CurrentDevice();
+  ~CurrentDevice() {
+    if (pushed_) leave();
+  }
 
  private:
+  void enter(int device);
+  void leave();
+
   bool pushed_ = false;
 };
 

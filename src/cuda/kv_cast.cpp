@@ -18,12 +18,13 @@ class KernelProgram final : public DeviceProgram<KvCastParams> {
   KernelProgram(const KvCastSpec& spec, int device)
       : spec_(spec),
         device_(device),
+        context_(current_context()),
         multiprocessors_(facts(device).multiprocessors),
         variants_(op::variants(spec)),
         kernels_(load_kernels(source(spec))) {}
 
   void run(const KvCastParams& params, DeviceStream stream) const override {
-    const CurrentDevice current(device_);
+    const CurrentDevice current(device_, context_);
     for (std::int64_t first = 0; first < params.tokens; first += op::most_tokens)
       launch(op::tokens_of(params, spec_, first, std::min(params.tokens - first, op::most_tokens)), stream.cuda);
   }
@@ -36,7 +37,9 @@ class KernelProgram final : public DeviceProgram<KvCastParams> {
   }
 
   KvCastSpec spec_;
-  int device_, multiprocessors_;
+  int device_;
+  Context context_;  // where the kernels were loaded
+  int multiprocessors_;
   std::array<kernel::KvCastVariant, 2> variants_;
   std::vector<jit::Kernel> kernels_;  // one for each variant
 };

@@ -21,7 +21,7 @@ std::string described(const jit::Dim3& d) { return text("(", d.x, ", ", d.y, ", 
 
 }  // namespace
 
-void launch(const Driver& d, KernelHandle kernel, const jit::Launch& how, const void* const* arguments,
+void launch(const Driver& d, Function function, const jit::Launch& how, const void* const* arguments,
             const char* name) {
   LaunchAttribute overlap;
   overlap.id = LaunchAttribute::programmatic_stream_serialization;
@@ -31,8 +31,7 @@ void launch(const Driver& d, KernelHandle kernel, const jit::Launch& how, const 
                             how.block.y,      how.block.z,
                             how.shared_bytes, static_cast<Stream>(how.stream),
                             &overlap,         how.overlap_previous ? 1u : 0u};
-  // A CUkernel may be passed as a CUfunction: the driver takes the one of the current context.
-  const Result result = d.launch(&config, reinterpret_cast<Function>(kernel), const_cast<void**>(arguments), nullptr);
+  const Result result = d.launch(&config, function, const_cast<void**>(arguments), nullptr);
   if (result != result::success) fail(d, result, how, name);
 }
 

@@ -44,15 +44,17 @@ Library::Library(const jit::Binary& binary) : handle_(load(require_driver(), bin
 
 Library::~Library() { driver()->library_unload(handle_); }
 
-void Library::upload() const {
+std::vector<Function> Library::upload() const {
   const Driver& d = require_driver();
+  std::vector<Function> functions;
   for (KernelHandle kernel : kernels_) {
-    Function function = nullptr;
+    Function& function = functions.emplace_back();
     int registers = 0;
     check(d, d.kernel_function(&function, kernel), jit::Stage::load, "cuKernelGetFunction");
     if (d.function_load) check(d, d.function_load(function), jit::Stage::load, "cuFuncLoad");
     check(d, d.function_attribute(&registers, attribute::registers, function), jit::Stage::load, "cuFuncGetAttribute");
   }
+  return functions;
 }
 
 void allow_shared_bytes(KernelHandle kernel, int device, int bytes) {

@@ -18,8 +18,9 @@ class Library {
 
   KernelHandle kernel(std::size_t index) const { return kernels_[index]; }
 
-  /// Uploads every kernel into the current context, which lazy loading would leave to the first launch.
-  void upload() const;
+  /// Uploads every kernel into the current context, which lazy loading would leave to the first launch. What the driver
+  /// launches there: a kernel's handle is good in any context, but is looked up at each launch, which takes 0.7 us.
+  std::vector<Function> upload() const;
 
  private:
   LibraryHandle handle_ = nullptr;

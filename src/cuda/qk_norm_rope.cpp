@@ -26,6 +26,7 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
   KernelProgram(const Spec& spec, int device)
       : spec_(spec),
         device_(device),
+        context_(current_context()),
         multiprocessors_(facts(device).multiprocessors),
         variants_(op::variants(spec)),
         kernels_(load_kernels(source(spec))),
@@ -33,7 +34,7 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
         angles_{static_cast<const Turns*>(turns_.data()), op::attention_factor(spec)} {}
 
   void run(const QkNormRopeParams& params, DeviceStream stream) const override {
-    const CurrentDevice current(device_);
+    const CurrentDevice current(device_, context_);
     const QkNormRopeParams all = op::merged(params);
     require(all.tokens <= INT32_MAX, "tokens: ", all.tokens, " exceed the ", INT32_MAX, " of a launch");
     if (all.batches <= op::most_batches) return launch(all, stream.cuda);
@@ -48,7 +49,9 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
   }
 
   Spec spec_;
-  int device_, multiprocessors_;
+  int device_;
+  Context context_;  // where the kernels were loaded
+  int multiprocessors_;
   std::vector<kernel::Variant> variants_;
   std::vector<jit::Kernel> kernels_;  // one for each variant
   DeviceMemory turns_;

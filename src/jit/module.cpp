@@ -8,12 +8,15 @@
 
 namespace ropeline::jit {
 
-// A program on one device: the binary, the driver's handle on it, and the device it was uploaded to.
+// A program on one device: the binary, the driver's handle on it, the device it was uploaded to and its functions in
+// the context that was current then.
 struct detail::Loaded {
   std::shared_ptr<const Binary> binary;
   std::shared_ptr<const cuda::Library> library;
   const cuda::Driver& driver;
   int device;
+  cuda::Context context;
+  std::vector<cuda::Function> functions;  // one for each kernel
 };
 
 namespace {
@@ -38,9 +41,9 @@ Module load_onto(Runtime& runtime, const Request& request, int device) {
   checked.check = [](const Binary& binary) { cuda::Library loads(binary); };
   const Build build = runtime.build(checked);
   auto library = library_of(runtime, *build.binary);
-  library->upload();
-  return Module(
-      std::make_shared<const detail::Loaded>(build.binary, std::move(library), cuda::require_driver(), device));
+  auto functions = library->upload();
+  return Module(std::make_shared<const detail::Loaded>(build.binary, std::move(library), cuda::require_driver(), device,
+                                                       cuda::current_context(), std::move(functions)));
 }
 
 }  // namespace
@@ -61,7 +64,10 @@ Module load(const Source& source, const Options& options, void* stream) {
 }
 
 void Kernel::launch_addresses(const Launch& how, const void* const* arguments) const {
-  cuda::launch(loaded_->driver, static_cast<cuda::KernelHandle>(handle_), how, arguments, facts_->expression.c_str());
+  cuda::Context current = nullptr;
+  loaded_->driver.context_current(&current);
+  const auto function = static_cast<cuda::Function>(current == loaded_->context ? function_ : handle_);
+  cuda::launch(loaded_->driver, function, how, arguments, facts_->expression.c_str());
 }
 
 void Kernel::allow_shared_bytes(int bytes) const {
@@ -75,6 +81,7 @@ Kernel Module::kernel(std::size_t index) const {
   kernel.loaded_ = loaded_;
   kernel.facts_ = &kernels[index];
   kernel.handle_ = loaded_->library->kernel(index);
+  kernel.function_ = loaded_->functions[index];
   return kernel;
 }
 

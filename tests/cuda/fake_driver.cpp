@@ -101,7 +101,7 @@ int cuCtxPopCurrent_v2(void**) {
   state().current = state().below.back();
   return state().below.pop_back(), note("pop"), 0;
 }
-int cuCtxGetDevice(int* device) { return *device = state().current, state().current < 0 ? 201 : 0; }
+int cuCtxGetDevice(int* device) { return *device = state().current % 100, state().current < 0 ? 201 : 0; }
 
 int cuLibraryLoadData(void** library, const void* image, int*, void**, unsigned, int*, void**, unsigned) {
   if (state().load_result) return state().load_result;
@@ -114,7 +114,9 @@ int cuLibraryGetKernel(void** kernel, void*, const char* name) {
   state().symbols.push_back(name);
   return *kernel = handle(state().symbols.size()), 0;
 }
-int cuKernelGetFunction(void** function, void* kernel) { return *function = kernel, result_of("cuKernelGetFunction"); }
+int cuKernelGetFunction(void** function, void* kernel) {
+  return *function = static_cast<char*>(kernel) + FakeDriver::function_of_kernel, result_of("cuKernelGetFunction");
+}
 int cuKernelGetAttribute(int* value, int, void*, int) { return *value = 0, 0; }
 int cuKernelSetAttribute(int attribute, int value, void*, int device) {
   return note("attribute " + std::to_string(attribute) + " = " + std::to_string(value) + " on " +

@@ -15,7 +15,7 @@ struct FakeDriver {
   int devices = 2;
   int major = 9, minor = 0;
   int version = 13000;
-  int current = -1;        ///< device of the current context; -1 is none
+  int current = -1;        ///< device of the current context; -1 is none; 100 more is another context of the device
   std::vector<int> below;  ///< those under it
   int capture_status = 0;  ///< of every stream
   int capture_result = 0;  ///< of asking
@@ -24,6 +24,8 @@ struct FakeDriver {
   int launch_result = 0;
   std::map<std::string, int> fail;  ///< results of other entry points, by name: "cuMemAlloc"
   std::size_t argument_bytes = 0;   ///< of a launch's first argument, to be kept
+
+  static constexpr int function_of_kernel = 0x100000;  ///< how far a kernel's function is from its handle
 
   // Told.
   struct Launch {

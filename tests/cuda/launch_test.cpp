@@ -42,6 +42,16 @@ TEST_F(LaunchTest, ArrivesAsItWasWritten) {
   EXPECT_EQ(launch.arguments[1], &n);
 }
 
+TEST_F(LaunchTest, TheFunctionOfTheContextOrTheKernelsHandle) {
+  fake.current = 0;
+  const Kernel kernel = load(small_program(1)).kernel();
+  kernel.launch({});
+  fake.current = 100;  // another context of the device
+  kernel.launch({});
+  ASSERT_EQ(fake.launches.size(), 2u);
+  EXPECT_EQ(fake.launches[0].function, static_cast<char*>(fake.launches[1].function) + fake.function_of_kernel);
+}
+
 TEST_F(LaunchTest, OverlapIsOneAttribute) {
   load(small_program(1)).kernel().launch({.overlap_previous = true});
   EXPECT_EQ(fake.launches.at(0).attribute_ids, std::vector<int>{6});

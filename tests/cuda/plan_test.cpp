@@ -60,8 +60,8 @@ class CudaPlan : public testing::Test {
   }
 
   /// Of a kernel of the library that was loaded last: the fake driver numbers them as they are asked for.
-  void* handle_of(int index, std::size_t kernels) const {
-    return reinterpret_cast<void*>(0x1000 + fake.symbols.size() - kernels + 1 + static_cast<std::size_t>(index));
+  char* handle_of(int index, std::size_t kernels) const {
+    return reinterpret_cast<char*>(0x1000 + fake.symbols.size() - kernels + 1 + static_cast<std::size_t>(index));
   }
 
   int count(const std::string& call) const { return static_cast<int>(std::ranges::count(fake.calls, call)); }
@@ -109,7 +109,7 @@ TEST_F(CudaPlan, RunLaunchesTheVariantOfTheRule) {
     const op::Launch right = op::launch(spec, variants, op::merged(op::params(spec, args)), {}, 132);
     EXPECT_TRUE(std::ranges::equal(got.grid, right.grid)) << tokens;
     EXPECT_TRUE(std::ranges::equal(got.block, right.block)) << tokens;
-    EXPECT_EQ(got.function, handle_of(right.variant, variants.size())) << tokens;
+    EXPECT_EQ(got.function, handle_of(right.variant, variants.size()) + fake.function_of_kernel) << tokens;
     EXPECT_EQ(got.stream, &fake);
     EXPECT_EQ(got.shared_bytes, 0u);
     EXPECT_TRUE(got.attribute_ids.empty());
@@ -180,6 +180,17 @@ TEST_F(CudaPlan, RunOnAnotherDeviceRestoresTheCurrentOne) {
   EXPECT_EQ(fake.launches.size(), 1u);
   EXPECT_EQ(fake.current, 0);
   EXPECT_TRUE(fake.below.empty());
+}
+
+TEST_F(CudaPlan, RunInAnotherContextOfTheDeviceStaysThere) {
+  const Plan plan = prepare(spec_of(), Device::cuda());
+  fake.current = 100;
+  plan.run(args_of(1, 7));
+  ASSERT_EQ(fake.launches.size(), 1u);
+  EXPECT_LT(fake.launches[0].function, reinterpret_cast<void*>(fake.function_of_kernel))
+      << "a function of another context";
+  EXPECT_EQ(fake.current, 100);
+  EXPECT_EQ(count("push"), 1) << "prepare's alone";
 }
 
 TEST_F(CudaPlan, ARunOfAPreparedPlanIsLegalInACapture) {
