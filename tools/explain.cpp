@@ -17,9 +17,9 @@ struct Known {
 };
 
 // What look-ups read: packs first, then the cache folder. A folder that is not read has nothing to compare with.
-class Entries {
+class KnownEntries {
  public:
-  Entries() {
+  KnownEntries() {
     for (const std::string& pack : jit::default_config().packs) add(jit::packed_entries(pack), pack);
     if (jit::cache_status().readable) add(jit::cached_entries(), "");
   }
@@ -61,7 +61,7 @@ std::string found(const jit::Build& build) {
 
 constexpr std::size_t kMostLines = 14;
 
-std::string missing(const std::string& key_text, const Entries& entries) {
+std::string missing(const std::string& key_text, const KnownEntries& entries) {
   const KeyParts ours = key_parts(key_text);
   std::string text = "not found\n";
   const Known* near = entries.nearest(ours);
@@ -79,7 +79,7 @@ std::string refused(const jit::CachedEntry& entry) {
   return fmt::format("not found\n  {}: {}\n", entry.name, why);
 }
 
-std::string explained(const Wanted& wanted, const Entries& entries) {
+std::string explained(const Wanted& wanted, const KnownEntries& entries) {
   const jit::Options options{.architecture = wanted.architecture};
   const std::string head = fmt::format("{} {}: ", wanted.name, wanted.architecture);
   if (const auto build = jit::find(wanted.source, options)) return head + found(*build);
@@ -92,7 +92,7 @@ std::string explained(const Wanted& wanted, const Entries& entries) {
 
 std::string explain(const ProgramWords& words) {
   const std::vector<Wanted> programs = programs_of(words);
-  const Entries entries;
+  const KnownEntries entries;
   std::string text;
   for (const Wanted& wanted : programs) text += explained(wanted, entries);
   const jit::CacheStatus cache = jit::cache_status();

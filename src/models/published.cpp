@@ -3,7 +3,6 @@
 #include <array>
 
 #include "error.h"
-#include "models/config.h"
 #include "ropeline/models.h"
 
 namespace ropeline::models {
@@ -39,16 +38,13 @@ constexpr auto kPublished = std::to_array<Published>({
 });
 
 // eps, and what Gemma 3's layers differ by, are the defaults of their classes.
-std::string config_of(const Published& model) {
-  Json config = {{"model_type", model.model_type},
-                 {"num_hidden_layers", model.layers},
-                 {"num_attention_heads", model.q_heads},
-                 {"num_key_value_heads", model.k_heads},
-                 {"head_dim", model.head_dim},
-                 {"max_position_embeddings", model.positions},
-                 {"rope_theta", model.theta}};
-  if (model.linear != 0) config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", model.linear}};
-  return config.dump();
+std::string config_of(const Published& m) {
+  const std::string scaling =
+      m.linear == 0 ? "" : text(R"(, "rope_scaling": {"rope_type": "linear", "factor": )", m.linear, "}");
+  return text(R"({"model_type": ")", m.model_type, R"(", "num_hidden_layers": )", m.layers,
+              R"(, "num_attention_heads": )", m.q_heads, R"(, "num_key_value_heads": )", m.k_heads, R"(, "head_dim": )",
+              m.head_dim, R"(, "max_position_embeddings": )", m.positions, R"(, "rope_theta": )", m.theta, scaling,
+              "}");
 }
 
 }  // namespace
