@@ -1,8 +1,10 @@
 #include <algorithm>
 
+#include "bytes.h"
 #include "cuda/context.h"
 #include "cuda/launch.h"
 #include "cuda/library.h"
+#include "env.h"
 #include "error.h"
 #include "runtime.h"
 
@@ -46,21 +48,42 @@ Module load_onto(Runtime& runtime, const Request& request, int device) {
                                                        cuda::current_context(), std::move(functions)));
 }
 
+// All that a program on a device follows from, as long as its headers are given or embedded: they cannot change then.
+std::string asked(const Source& source, const Options& options, int device) {
+  Writer words;
+  words.number(device);
+  for (const std::string* word : {&source.name, &source.text, &options.architecture}) words.text(*word);
+  words.number(source.kernels.size());
+  for (const std::string& kernel : source.kernels) words.text(kernel);
+  words.number(options.flags.size());
+  for (const std::string& flag : options.flags) words.text(flag);
+  words.number(source.headers.size());
+  for (const Header& header : source.headers) words.text(header.name), words.text(header.text);
+  words.number(static_cast<int>(options.minimal) + 2 * static_cast<int>(options.pin_compiler));
+  words.text(env::nvrtc_append_flags().value_or(""));
+  return words.take();
+}
+
+Module load_program(Runtime& runtime, const Source& source, const Options& options, int device, void* stream) {
+  const Program program = resolve(source);
+  const bool derived = options.architecture.empty();
+  const std::string architecture = derived ? cuda::architecture(cuda::facts(device)) : options.architecture;
+  // Within a process the compiler does not change, so that its version need not be known here.
+  const Key key = make_key(program, architecture, options, options.pin_compiler ? "pinned" : "");
+  return runtime.modules.get({hex(key.digest), device}, [&] {
+    refuse_while_capturing(source, stream);
+    return load_onto(runtime, {program, options, architecture, derived, options.pin_compiler ? nullptr : &key}, device);
+  });
+}
+
 }  // namespace
 
 Module load(const Source& source, const Options& options, void* stream) {
   const int device = cuda::make_current();
-  const Program program = resolve(source);
-  const bool derived = options.architecture.empty();
-  const std::string architecture = derived ? cuda::architecture(cuda::facts(device)) : options.architecture;
   const auto current = runtime();
-  // Within a process the compiler does not change, so that its version need not be known here.
-  const Key key = make_key(program, architecture, options, options.pin_compiler ? "pinned" : "");
-  return current->modules.get({hex(key.digest), device}, [&] {
-    refuse_while_capturing(source, stream);
-    return load_onto(*current, {program, options, architecture, derived, options.pin_compiler ? nullptr : &key},
-                     device);
-  });
+  const auto from_the_text = [&] { return load_program(*current, source, options, device, stream); };
+  if (!source.include_folders.empty()) return from_the_text();  // a file may have changed
+  return current->asked.get(asked(source, options, device), from_the_text);
 }
 
 void Kernel::launch_addresses(const Launch& how, const void* const* arguments) const {

@@ -68,6 +68,8 @@ class Runtime {
     std::size_t operator()(const OnDevice& x) const { return std::hash<std::string>{}(x.key) + x.device; }
   };
   Once<OnDevice, Module, OnDeviceHash> modules;
+  /// The same by the words of the caller (`asked` of module.cpp), which takes no look at a header.
+  Once<std::string, Module> asked;
 
  private:
   struct Job;  // a request with its key

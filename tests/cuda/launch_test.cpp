@@ -83,6 +83,42 @@ TEST_F(LaunchTest, LoadsOncePerProcessAndUploadsOncePerDevice) {
   EXPECT_EQ(std::count(fake.calls.begin(), fake.calls.end(), "upload"), 2);
 }
 
+TEST_F(LaunchTest, EverythingThatIsAskedTellsProgramsApart) {
+  const auto loads = [&](const Source& source, const Options& options = {}) {
+    const std::size_t before = fake.images.size();
+    load(source, options);
+    return fake.images.size() != before;
+  };
+  Source source = small_program(1);
+  source.headers = {{"a.h", "#define A 1\n"}};
+  source.text += "#include \"a.h\"\n";
+  EXPECT_TRUE(loads(source));
+  EXPECT_FALSE(loads(source));
+  source.headers[0].text = "#define A 2\n";
+  EXPECT_TRUE(loads(source)) << "another header";
+  source.kernels = {"small<5>"};
+  EXPECT_TRUE(loads(source)) << "another kernel";
+  EXPECT_TRUE(loads(source, {.flags = {"-DB"}})) << "another flag";
+  EXPECT_TRUE(loads(source, {.architecture = "sm_80"})) << "another architecture";
+  EXPECT_TRUE(loads(source, {.minimal = false})) << "another option";
+  EXPECT_FALSE(loads(source));
+}
+
+TEST_F(LaunchTest, AChangedFileOfAnIncludeFolderIsSeen) {
+  std::filesystem::create_directory(folder / "include");
+  write_file(folder / "include/a.h", "#define A 1\n");
+  Source source = small_program(1);
+  source.text += "#include \"a.h\"\n";
+  source.include_folders = {folder / "include"};
+  load(source);
+  const std::size_t before = fake.images.size();
+  load(source);
+  EXPECT_EQ(fake.images.size(), before);
+  write_file(folder / "include/a.h", "#define A 2\n");
+  load(source);
+  EXPECT_GT(fake.images.size(), before);
+}
+
 TEST_F(LaunchTest, ABinaryThatDoesNotLoadIsNotPublished) {
   fake.load_result = 200;
   EXPECT_THROW(load(small_program(1)), Error);

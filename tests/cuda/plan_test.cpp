@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "cuda/driver.h"
+#include "cuda/qk_norm_rope.h"
 #include "ops/qk_norm_rope.h"
 #include "ops/qk_norm_rope_launch.h"
 #include "ops/qk_norm_rope_variant.h"
@@ -213,6 +214,19 @@ TEST_F(CudaPlan, PrepareIsRefusedWhereACaptureForbidsIt) {
   EXPECT_EQ(fake.allocations, 0);
   EXPECT_EQ(count("upload"), 0);
   EXPECT_TRUE(fake.below.empty());
+}
+
+TEST_F(CudaPlan, TwoBuildsOfAVariantAreEqualToTheByte) {
+  jit::Source source = cuda::qk_norm_rope::source(spec_of());
+  source.kernels.resize(1);
+  const auto build = [&] {
+    jit::configure(jit::test_config());  // memory only, and that is empty
+    return jit::build(source, jit::for_sm_90());
+  };
+  const jit::Build first = build(), second = build();
+  EXPECT_EQ(second.origin, jit::Origin::compiled);
+  EXPECT_EQ(first.binary->image, second.binary->image);
+  EXPECT_EQ(first.binary->key_text, second.binary->key_text);
 }
 
 /// A call of the driver that fails.

@@ -12,18 +12,25 @@ namespace {
 
 class Race : public Faults, public testing::WithParamInterface<int> {};
 
-TEST_P(Race, CompilesOnce) {
-  std::vector<Process> processes;
-  for (int i = 0; i < GetParam(); ++i)
-    processes.emplace_back(std::vector<std::string>{ROPELINE_PROBE, "build"},
-                           Environment{{"ROPELINE_CACHE_DIR", cache()}});
+TEST_P(Race, CompilesOnceAndThenNeverOpensTheCompiler) {
+  const auto race = [&](const Environment& environment) {
+    std::vector<Process> processes;
+    for (int i = 0; i < GetParam(); ++i)
+      processes.emplace_back(std::vector<std::string>{ROPELINE_PROBE, "build"}, environment);
+    std::vector<Outcome> outcomes;
+    for (Process& process : processes) outcomes.push_back(process.wait());
+    return outcomes;
+  };
   int compiled = 0;
-  for (Process& process : processes) {
-    const Outcome outcome = process.wait();
+  for (const Outcome& outcome : race({{"ROPELINE_CACHE_DIR", cache()}})) {
     EXPECT_TRUE(outcome.says(right)) << outcome.out;
     compiled += outcome.says("compiled ");
   }
   EXPECT_EQ(compiled, 1);
+  for (const Outcome& outcome : race({{"ROPELINE_CACHE_DIR", cache()}, {"ROPELINE_NVRTC", "/nowhere"}})) {
+    EXPECT_TRUE(outcome.says("cache " + right)) << outcome.out;
+    EXPECT_TRUE(outcome.says("nvrtc=0")) << outcome.out;  // of /proc/self/maps
+  }
   EXPECT_EQ(files_in(cache(), true).size(), 1u);
   EXPECT_TRUE(files_in(cache(), false).empty());
 }
@@ -40,6 +47,12 @@ TEST_F(Faults, AHolderThatNeverEndsIsNotWaitedForForEver) {
   expect_right(outcome, "compiled");
   EXPECT_TRUE(outcome.says("published=1")) << outcome.out;
   EXPECT_TRUE(outcome.says("abandoned=1")) << outcome.out;
+}
+
+TEST_F(Faults, TwoProcessesMakeTheSameEntryToTheByte) {
+  probe("build", folder / "one");
+  probe("build", folder / "other");
+  EXPECT_EQ(content_of(files_in(folder / "one", true).at(0)), content_of(files_in(folder / "other", true).at(0)));
 }
 
 TEST_F(Faults, LockFilesStay) {
