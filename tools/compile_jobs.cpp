@@ -37,6 +37,7 @@ class Queue {
   std::atomic<std::size_t>* next_;
 };
 
+// Ends with its parent: nobody else holds the pipe's other end.
 [[noreturn]] void work(const std::vector<Wanted>& programs, Queue& queue, int reports) {
   for (std::size_t i; (i = queue.take()) < programs.size();) try {
       const jit::Build build = jit::build(programs[i].source, {.architecture = programs[i].architecture});
@@ -64,7 +65,7 @@ void compile_jobs(const std::vector<Wanted>& programs, int jobs, const std::func
   std::vector<pid_t> children;
   for (int i = 0; i < std::min<int>(jobs, static_cast<int>(programs.size())); ++i) {
     const pid_t child = fork();
-    if (child == 0) work(programs, queue, ends[1]);
+    if (child == 0) close(ends[0]), work(programs, queue, ends[1]);
     if (child > 0) children.push_back(child);
   }
   close(ends[1]);

@@ -148,6 +148,20 @@ TEST_F(Warm, AReadOnlyFolderServesWhatItHas) {
   EXPECT_TRUE(holds(refused.text, "cache is read-only: Permission denied; name another folder in ")) << refused.text;
 }
 
+// Killed as by kill -9 while it writes, with its processes: whole entries or none, and the next one does the rest.
+TEST_F(Warm, KilledInTheMiddleItGoesOnTheNextTime) {
+  const std::string call = "--model gemma3-270m --arch sm_80,sm_90 --jobs 2";
+  const Outcome killed = warm(call, "cache", "ROPELINE_KILL_AT=half-written");
+  EXPECT_NE(killed.code, 0) << killed.text;
+  EXPECT_TRUE(jit::files_in(path("cache"), true).empty());
+  EXPECT_FALSE(jit::files_in(path("cache"), false).empty()) << "nothing was half written";
+  const Outcome again = warm(call);
+  EXPECT_EQ(again.code, 0) << again.text;
+  EXPECT_TRUE(holds(again.text, "2 compiled, 0 found")) << again.text;
+  EXPECT_TRUE(jit::files_in(path("cache"), false).empty()) << "what was half written stays";
+  EXPECT_EQ(program("cache verify", "ROPELINE_CACHE_DIR=" + path("cache")).code, 0);
+}
+
 TEST_F(Warm, AnUnknownArchitectureStopsBeforeAnythingIsCompiled) {
   const Outcome unknown = warm("--model gemma3-270m --arch sm_90,sm_900");
   EXPECT_EQ(unknown.code, 3);
