@@ -15,13 +15,20 @@ std::string text(const Parts&... parts) {
   return out.str();
 }
 
-[[noreturn]] void throw_invalid(const std::string& sentence);
-[[noreturn]] void throw_unsupported(const std::string& sentence);
+[[noreturn, gnu::cold]] void throw_invalid(const std::string& sentence);
+[[noreturn, gnu::cold]] void throw_unsupported(const std::string& sentence);
+
+/// Throws Error{invalid_argument} with the sentence that the parts make. Never inlined: the checks of a call are on its
+/// way to the device, and their code is to be small.
+template <class... Parts>
+[[noreturn, gnu::cold, gnu::noinline]] void refuse_with(const Parts&... parts) {
+  throw_invalid(text(parts...));
+}
 
 /// Throws Error{invalid_argument} with "field: ..." unless the condition holds.
 template <class... Parts>
 void require(bool condition, const Parts&... parts) {
-  if (!condition) throw_invalid(text(parts...));
+  if (!condition) refuse_with(parts...);
 }
 
 }  // namespace ropeline

@@ -71,7 +71,7 @@ int current_device() noexcept {
   return driver() && driver()->context_device(&device) == result::success ? device : -1;
 }
 
-Context current_context() noexcept {
+[[gnu::hot]] Context current_context() noexcept {
   Context context = nullptr;
   return driver() && driver()->context_current(&context) == result::success ? context : nullptr;
 }

@@ -23,7 +23,7 @@ class KernelProgram final : public DeviceProgram<KvCastParams> {
         variants_(op::variants(spec)),
         kernels_(load_kernels(source(spec))) {}
 
-  void run(const KvCastParams& params, DeviceStream stream) const override {
+  [[gnu::hot]] void run(const KvCastParams& params, DeviceStream stream) const override {
     const CurrentDevice current(device_, context_);
     for (std::int64_t first = 0; first < params.tokens; first += op::most_tokens)
       launch(op::tokens_of(params, spec_, first, std::min(params.tokens - first, op::most_tokens)), stream.cuda);

@@ -21,8 +21,8 @@ std::string described(const jit::Dim3& d) { return text("(", d.x, ", ", d.y, ", 
 
 }  // namespace
 
-void launch(const Driver& d, Function function, const jit::Launch& how, const void* const* arguments,
-            const char* name) {
+[[gnu::hot]] void launch(const Driver& d, Function function, const jit::Launch& how, const void* const* arguments,
+                         const char* name) {
   LaunchAttribute overlap;
   overlap.id = LaunchAttribute::programmatic_stream_serialization;
   overlap.value.number = 1;

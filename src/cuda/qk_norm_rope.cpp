@@ -33,7 +33,7 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
         turns_(uploaded(op::frequency_table(spec), device)),
         angles_{static_cast<const Turns*>(turns_.data()), op::attention_factor(spec)} {}
 
-  void run(const QkNormRopeParams& params, DeviceStream stream) const override {
+  [[gnu::hot]] void run(const QkNormRopeParams& params, DeviceStream stream) const override {
     const CurrentDevice current(device_, context_);
     const QkNormRopeParams all = op::merged(params);
     require(all.tokens <= INT32_MAX, "tokens: ", all.tokens, " exceed the ", INT32_MAX, " of a launch");

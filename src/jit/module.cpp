@@ -86,7 +86,7 @@ Module load(const Source& source, const Options& options, void* stream) {
   return current->asked.get(asked(source, options, device), from_the_text);
 }
 
-void Kernel::launch_addresses(const Launch& how, const void* const* arguments) const {
+[[gnu::hot]] void Kernel::launch_addresses(const Launch& how, const void* const* arguments) const {
   cuda::Context current = nullptr;
   loaded_->driver.context_current(&current);
   const auto function = static_cast<cuda::Function>(current == loaded_->context ? function_ : handle_);

@@ -68,24 +68,24 @@ bool same_strides(const TensorView& a, const TensorView& b) {
   return true;
 }
 
-bool same_place(const TensorView& a, const TensorView& b) {
+[[gnu::hot]] bool same_place(const TensorView& a, const TensorView& b) {
   return a.data == b.data && a.rank == b.rank && a.shape == b.shape && a.dtype == b.dtype && same_strides(a, b);
 }
 
-void Extent::measure() {
+[[gnu::hot]] void Extent::measure() {
   if (view.elements() == 0) return;
   const Range range = bytes_of(view);
   begin = range.begin, end = range.end;
 }
 
-bool share_bytes(const TensorView& a, const TensorView& b) {
+[[gnu::hot]] bool share_bytes(const TensorView& a, const TensorView& b) {
   if (a.rank != b.rank || a.dtype != b.dtype) return true;
   for (int dim = a.rank - 2; dim >= 0; --dim)
     if (disjoint_modulo(a, b, dim)) return false;
   return true;
 }
 
-bool overlaps_itself(const TensorView& view) {
+[[gnu::hot]] bool overlaps_itself(const TensorView& view) {
   if (view.elements() == 0 || is_nested(view)) return false;
   struct Step {
     std::int64_t stride, count;

@@ -49,7 +49,7 @@ void check_tokens(Call& call, const char* name, const TensorView& view) {
   require(t == call.tokens, name, ": ", t, " tokens in shape ", Shape{view}, ", the call has ", call.tokens);
 }
 
-void check_tensor(Call& call, const char* name, const TensorView& view, int heads) {
+[[gnu::hot]] void check_tensor(Call& call, const char* name, const TensorView& view, int heads) {
   check_stream_shape(call, name, view, heads);
   check_tokens(call, name, view);
   check_memory(name, view, call.spec.activation, call.device);
@@ -209,7 +209,7 @@ void check_aliasing(const Spec& spec, const Args& args) {
 
 }  // namespace
 
-void check(const Spec& spec, Device device, const Args& args) {
+[[gnu::hot]] void check(const Spec& spec, Device device, const Args& args) {
   Call call{spec, device};
   for (const Stream& stream : streams(spec, args)) check_stream(call, stream);
   check_angles(call, args);

@@ -55,7 +55,7 @@ const Rope* rotation(const Spec& spec) {
   return nullptr;
 }
 
-QkNormRopeParams params(const Spec& spec, const Args& args) {
+[[gnu::hot]] QkNormRopeParams params(const Spec& spec, const Args& args) {
   const TensorView& first = spec.q.heads ? args.q : args.k;
   QkNormRopeParams params{};
   if (spec.q.heads) params.q = stream(args.q, args.q_out, args.q_weight);

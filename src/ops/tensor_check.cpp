@@ -48,7 +48,7 @@ std::ostream& operator<<(std::ostream& out, Strides strides) {
 
 std::ostream& operator<<(std::ostream& out, On on) { return out << to_string(on.device); }
 
-void check_memory(const char* name, const TensorView& view, DType dtype, Device device) {
+[[gnu::hot]] void check_memory(const char* name, const TensorView& view, DType dtype, Device device) {
   require(view.dtype == dtype, name, ": dtype ", Name{view.dtype}, " differs from the spec's ", Name{dtype});
   require(same_device(view.device, device), name, ": is on ", On{view.device}, ", the plan runs on ", On{device});
   require(is_addressable(view), name, ": shape ", Shape{view}, " with strides ", Strides{view},
@@ -59,13 +59,13 @@ void check_memory(const char* name, const TensorView& view, DType dtype, Device 
           " bytes, elements of ", Name{dtype}, " need ", size_of(dtype));
 }
 
-void check_unit_stride(const char* name, const TensorView& view) {
+[[gnu::hot]] void check_unit_stride(const char* name, const TensorView& view) {
   const int last = view.rank - 1;
   require(view.shape[last] <= 1 || view.strides[last] == 1, name, ": stride ", view.strides[last],
           " of the last dimension must be 1");
 }
 
-void check_alignment(const char* name, const TensorView& view, int bytes, const char* rule) {
+[[gnu::hot]] void check_alignment(const char* name, const TensorView& view, int bytes, const char* rule) {
   const auto address = reinterpret_cast<std::uintptr_t>(view.data);
   const std::int64_t low = bytes - 1;  // a division would cost more than all the rest
   require((address & low) == 0, name, ": base is aligned to ", address & -address, " bytes, ", rule, " is ", bytes);
