@@ -45,7 +45,7 @@ class Error(RuntimeError):
         self.stage, self.sentence, self.hint, self.options, self.log = stage, sentence, hint, list(options), log
 
     def __str__(self) -> str:
-        return self.args[0]
+        return str(self.args[0])
 
 
 Error.__module__ = "ropeline.jit"  # where it is public
@@ -70,7 +70,8 @@ def source_error(sentence: str, hint: str = "") -> Error:
 def ask(name: str) -> dict[str, Any]:
     text = ctypes.c_char_p()
     check(getattr(_c, f"ropeline_jit_{name}")(ctypes.byref(text)))
-    return json.loads(text.value or b"")
+    facts: dict[str, Any] = json.loads(text.value or b"")
+    return facts
 
 
 def build(program: str) -> tuple[dict[str, Any], bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, TypeVar, cast
 
 import torch
 
@@ -45,7 +45,7 @@ def untraced(function: Function) -> Function:
         skip = frames._FrameAction.SKIP
         frames.set_code_exec_strategy(function.__code__, frames._FrameExecStrategy(skip, skip))
     except AttributeError:  # a torch that has moved its private parts
-        return torch.compiler.disable(function)
+        return cast(Function, torch.compiler.disable(function))
     function._torchdynamo_disable = True  # type: ignore[attr-defined]
     function._torchdynamo_disable_msg = "it runs kernels of Ropeline's JIT; ropeline.jit.custom_op makes an op of it"  # type: ignore[attr-defined]
     return function

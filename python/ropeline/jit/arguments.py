@@ -181,7 +181,7 @@ def untyped(parameter: Parameter, device: int) -> Convert:
     """A parameter whose type nothing tells: tensors and None where a pointer fits, else a ctypes value of its size."""
     address, bits = pointer(parameter, device), memory(parameter.bytes)
 
-    def convert(value: Any) -> bytes:
+    def convert(value: Any) -> Any:
         if parameter.bytes == 8 and (value is None or hasattr(value, "data_ptr")):
             return struct.pack("<Q", address(value))
         if isinstance(value, (bool, int, float)):

@@ -23,7 +23,8 @@ def _three(name: str, dims: Dims) -> tuple[int, int, int]:
         return dims, 1, 1
     if not isinstance(dims, Sequence) or not 1 <= len(dims) <= 3:
         raise ValueError(f"{name} {dims!r}: an int, or one to three of them")
-    return (*dims, 1, 1)[:3]
+    x, y, z, *_ = (*dims, 1, 1)
+    return x, y, z
 
 
 class Kernel:

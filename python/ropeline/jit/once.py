@@ -17,11 +17,11 @@ _lock = threading.Lock()
 os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
-class _Flight(Future):
+class _Flight:
     """A result that is being made, and who makes it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.result: Future[Any] = Future()
         self.process, self.thread = os.getpid(), threading.get_ident()
 
 
@@ -55,10 +55,10 @@ def cache_once(function: Callable[..., Result]) -> Callable[..., Result]:
                 result = made[key] = function(*args, **kwargs)
         except BaseException as error:
             flights.pop(key)
-            flight.set_exception(error)
+            flight.result.set_exception(error)
             raise
         flights.pop(key)
-        flight.set_result(result)
+        flight.result.set_result(result)
         return result  # type: ignore[return-value]
 
     @functools.wraps(function)
@@ -74,8 +74,8 @@ def cache_once(function: Callable[..., Result]) -> Callable[..., Result]:
         flight, ours = board(key)
         if ours:
             return make(key, flight, args, kwargs)
-        if flight.thread == threading.get_ident() and not flight.done():
+        if flight.thread == threading.get_ident() and not flight.result.done():
             raise RuntimeError(f"{function.__qualname__}: asks for its own result while making it")
-        return flight.result()
+        return flight.result.result()  # type: ignore[no-any-return]
 
     return _torch.untraced(once)

@@ -58,7 +58,7 @@ def custom_op(
         signature = schema or torch.library.infer_schema(function, mutates_args=mutates_args)
         library = torch.library.Library(namespace, "FRAGMENT")
         library.define(own + signature, tags=(torch.Tag.pt2_compliant_tag,))
-        op = getattr(getattr(torch.ops, namespace), own).default
+        op: torch._ops.OpOverload = getattr(getattr(torch.ops, namespace), own).default
         arguments = [(i, a) for i, a in enumerate(op._schema.arguments) if "Tensor" in str(a.type)]
         all_of = _Places(arguments)
         written = _Places((i, a) for i, a in arguments if a.alias_info and a.alias_info.is_write)

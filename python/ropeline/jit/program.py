@@ -66,7 +66,7 @@ def _read(path: pathlib.Path) -> str:
         raise _calls.source_error(f"{path}: {error}") from None
 
 
-def _words(name: str, words: str | Iterable[str]) -> list[str]:
+def _words(words: str | Iterable[Path]) -> list[str]:
     """A list of strings; one string is not a list of letters."""
     return [words] if isinstance(words, str) else [os.fspath(word) for word in words]
 
@@ -88,7 +88,7 @@ def _program(
     """The program as JSON, for C++."""
     if (path is None) == (text is None):
         raise TypeError("a program is either a file or text=...: give one of them")
-    folders = _words("include_folders", include_folders)
+    folders = _words(include_folders)
     if path is not None:
         file = pathlib.Path(path)
         text, name, folders = _read(file), name or file.name, [str(file.absolute().parent), *folders]
@@ -96,10 +96,10 @@ def _program(
         {
             "name": name or "kernel.cu",
             "text": text,
-            "kernels": _words("kernels", kernels),
+            "kernels": _words(kernels),
             "headers": dict(headers or {}),
             "include_folders": folders,
-            "flags": _words("flags", flags),
+            "flags": _words(flags),
             "architecture": architecture or "",
             "minimal": bool(minimal),
             "pin_compiler": bool(pin_compiler),
