@@ -1,5 +1,6 @@
 #include "jit_c_api.h"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -71,6 +72,7 @@ Json describe(const jit::Binary& binary) {
 // A kernel on its device, and where its parameters are in the memory that a launch brings.
 struct Launchable {
   jit::Kernel kernel;
+  std::string architecture;
   int device;
   std::vector<unsigned> offsets;
 };
@@ -81,7 +83,7 @@ struct Loaded {
 };
 
 Launchable launchable(const jit::Module& module, std::size_t index, int device) {
-  Launchable one{module.kernel(index), device, {}};
+  Launchable one{module.kernel(index), module.binary().architecture, device, {}};
   if (const auto parameters = parameters_of(module.binary(), one.kernel.facts()))
     for (const Parameter& p : *parameters) one.offsets.push_back(p.offset);
   return one;
@@ -92,6 +94,13 @@ Loaded* load(const Program& program, int device, void* stream) {
   for (std::size_t i = 0; i < program.source.kernels.size(); ++i)
     loaded->kernels.push_back(launchable(loaded->module, i, device));
   return loaded.release();
+}
+
+// The static part of PTX is not known before the driver compiles it.
+int shared_bytes_to_allow(const Launchable& kernel, int asked) {
+  const bool ptx = kernel.architecture.starts_with("compute_");
+  const int all = cuda::facts(kernel.device).shared_bytes_optin - kernel.kernel.facts().shared_bytes;
+  return ptx ? asked : std::max(asked, all);
 }
 
 void launch(const Launchable& kernel, const RopelineLaunch& how) {
@@ -151,7 +160,10 @@ const void* ropeline_jit_kernel(const void* module, int index) {
 }
 
 int ropeline_jit_allow_shared_bytes(const void* kernel, int bytes) {
-  return guarded([&] { static_cast<const Launchable*>(kernel)->kernel.allow_shared_bytes(bytes); });
+  return guarded([&] {
+    const auto& one = *static_cast<const Launchable*>(kernel);
+    one.kernel.allow_shared_bytes(shared_bytes_to_allow(one, bytes));
+  });
 }
 
 int ropeline_jit_launch(const void* kernel, const RopelineLaunch* how) {

@@ -40,7 +40,7 @@ def test_a_launch_is_queued_as_asked(recorded):
     launches = recorded["right"]["launches"]
     shapes = [(one["grid"], one["block"], one["shared_bytes"], one["stream"], one["attributes"]) for one in launches]
     assert shapes[:2] == [([3, 1, 1], [256, 1, 1], 0, 7, []), ([1, 2, 3], [4, 5, 1], 100, 8, [6])]
-    assert "attribute 8 = 100000 on 0" in recorded["right"]["calls"] and shapes[4][2] == 100_000
+    assert f"attribute 8 = {227 << 10} on 0" in recorded["right"]["calls"] and shapes[4][2] == 100_000
     assert recorded["architecture"] == "sm_90" and recorded["devices"] == [0, 1]
 
 

@@ -36,7 +36,8 @@ class Kernel:
     def __init__(self, module: Module, index: int) -> None:
         self.facts, self.device, self._module = module.kernels[index], module.device, module
         self._handle = _calls.kernel(module._handle, index)
-        self._shared_limit = _FREE_SHARED_BYTES - self.facts.shared_bytes
+        known = module.architecture.startswith("sm_")  # PTX does not say its static shared memory
+        self._shared_limit = _FREE_SHARED_BYTES - self.facts.shared_bytes if known else 0
         if self.facts.parameters is None:
             raise _calls.source_error(f"kernel {self.facts.expression}: its image does not say what parameters it has")
         pairs = conversions(self.facts.parameters, self.device)
@@ -95,7 +96,7 @@ class Kernel:
         return functools.partial(self.launch, *shape)
 
     def _allow_shared_bytes(self, count: int) -> None:
-        """Above 48 KiB a kernel has to ask, once."""
+        """Above 48 KiB a kernel has to ask, once. What is more than the device has is an error here."""
         _calls.allow_shared_bytes(self._handle, count)
         self._shared_limit = count
 
