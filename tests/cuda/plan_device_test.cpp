@@ -6,6 +6,7 @@
 
 #include "cuda/plan_on_device.h"
 #include "cuda/queue.h"
+#include "ropeline/kernel_source.h"
 
 namespace ropeline {
 namespace {
@@ -30,6 +31,27 @@ TEST_F(PlanOnDevice, AGraphReplaysItWithOtherData) {
     blocks.download(got.memory);
     EXPECT_EQ(conformance::difference(done_by_reference(call), got), "") << "seed " << seed;
   }
+}
+
+// What a machine without a GPU has packed runs here without a compiler and without a cache.
+TEST_F(PlanOnDevice, APackOfTheKernelSourceServesPrepare) {
+  const jit::TemporaryFolder folder;
+  const std::string architecture = cuda::architecture(cuda::facts(0));
+  jit::write_pack(folder / "p", {jit::build(kernel_source(spec_of()), {.architecture = architecture}).binary});
+  jit::Config config = jit::test_config();
+  config.packs = {folder / "p"};
+  config.compile = false;
+  jit::configure(config);
+  const Call call = call_of(6);
+  Call got = call;
+  DeviceBlocks blocks(got.memory);
+  const Queue queue;
+  const Plan plan = prepare(spec_of(), Device::cuda());
+  plan.run(blocks.args(got.args), {.cuda = queue.get()});
+  queue.wait();
+  blocks.download(got.memory);
+  EXPECT_EQ(conformance::difference(done_by_reference(call), got), "");
+  EXPECT_EQ(jit::statistics().pack_hits, 1u);
 }
 
 // The most forbidding capture, of this very thread; then of another one.
