@@ -83,14 +83,14 @@ class Resolver {
     out.reserve(text.size() + 64);
     const std::string_view folder = folder_of(name);
     std::size_t copied = 0;
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size() - 1) + 1;
-      if (const auto include = parse_include(text.substr(at, end - at)))
+    for (std::size_t hash = text.find('#'), end; hash != text.npos; hash = text.find('#', end)) {
+      const std::size_t line = text.rfind('\n', hash) + 1;  // or 0
+      end = std::min(text.find('\n', hash), text.size());
+      if (const auto include = parse_include(text.substr(line, end - line)))
         if (const std::string reached = reach(*include, folder); !reached.empty()) {
-          out.append(text, copied, at + include->begin - copied).append("\"").append(reached).append("\"");
-          copied = at + include->end;
+          out.append(text, copied, line + include->begin - copied).append("\"").append(reached).append("\"");
+          copied = line + include->end;
         }
-      at = end;
     }
     return out.append(text, copied);
   }
