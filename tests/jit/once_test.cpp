@@ -69,6 +69,19 @@ TEST(Cached, OncePerArguments) {
   EXPECT_EQ(calls, 2);
 }
 
+TEST(Cached, ManyThreadsAndArgumentsOneCallEach) {
+  std::atomic<int> calls = 0, right = 0;
+  auto twice = cached([&](int x) { return ++calls, 2 * x; });
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 64; ++i)
+    threads.emplace_back([&] {
+      for (int x = 0; x < 100; ++x) right += twice(x) == 2 * x;
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(calls, 100);
+  EXPECT_EQ(right, 6400);
+}
+
 TEST(Cached, FailuresAreNotKept) {
   int calls = 0;
   auto once = cached([&](int x) {
