@@ -16,7 +16,9 @@ struct Code {
   static constexpr int run = v.form.run, access = v.form.access, tokens = v.form.tokens;
   static constexpr int runs = runs_of_lane(v), lanes = lanes_of_head(v);  // runs of a lane, lanes of a head
   static constexpr int heads_of_lane = v.form.heads;
-  static constexpr bool tail = v.form.tail, dependent = v.form.dependent, batched = v.form.batched;
+  static constexpr bool packed = v.form.packed, tail = v.form.tail;
+  static constexpr bool dependent = v.form.dependent, batched = v.form.batched;
+  static constexpr int threads = v.form.threads, blocks = blocks_of_token(v);  // of a token, if packed
 
   template <Part part>
   static constexpr StreamSteps steps = part == Part::k ? v.k : v.q;

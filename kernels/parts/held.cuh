@@ -12,15 +12,15 @@ struct Held {
   Run<type, C::run> lo[C::runs], hi[C::runs];
 };
 
-/// Where the lo and the hi elements of a run begin; element by element in the form for what is not aligned, because
-/// there a run may lie across the end of the rotary part.
+/// Where the lo and the hi elements of a run begin, seen from where the lane begins; element by element in the form for
+/// what is not aligned, because there a run may lie across the end of the rotary part.
 template <class C, bool rope, class Bytes>
 struct Ends {
   Bytes lo, hi;
 
   ROPELINE_DEVICE Ends(Bytes head, int w, int i, int size, Layout<C, rope> layout) {
     const int pair = layout.first_pair(w) + i;
-    lo = head + layout.lane * (C::run * size) + (w * C::lanes * C::run + i) * size + layout.shift(pair) * size;
+    lo = head + (w * C::lanes * C::run + i) * size + layout.shift(pair) * size;
     hi = lo + layout.distance(pair) * size;
   }
 };

@@ -22,6 +22,10 @@ struct Layout {
   int lane;
 
   ROPELINE_DEVICE int first_pair(int w) const { return (w * lanes + lane) * run; }
+
+  /// Bytes from the head to the lane's first run.
+  ROPELINE_DEVICE uint32_t offset(int size) const { return static_cast<uint32_t>(lane * run * size); }
+
   ROPELINE_DEVICE bool holds(int w) const { return !spare || first_pair(w) < half_head; }
 
   /// From element n of the head to the lo element of pair n, and from there to the hi element.

@@ -2,9 +2,13 @@
 
 // Where a thread stands.
 //
-//   grid.x, block.y  tokens          grid.y, block.x  lanes of a token          grid.z  batches
+//             tokens              lanes of a token    batches
+//   packed    grid.y              grid.x, block.x
+//   others    grid.x, block.y     grid.y, block.x     grid.z
 //
-// Threads that have nothing to do follow a neighbour along, because shuffles need every lane, and store nothing.
+// The blocks of a packed token start one after another, so that its bytes are on their way together; grid.x has room
+// for more tokens. Threads that have nothing to do follow a neighbour along, because shuffles need every lane, and
+// store nothing.
 
 #include "kernels/core/address.cuh"
 #include "kernels/parts/code.cuh"
@@ -28,6 +32,10 @@ struct Place {
 
 template <class C>
 ROPELINE_DEVICE Place find_place(const QkNormRopeLaunch& p) {
+  if constexpr (C::packed) {
+    const uint32_t first = C::blocks > 1 ? blockIdx.x * C::threads : 0;
+    return {0, blockIdx.y, first + threadIdx.x, true};
+  }
   Place place{blockIdx.z, blockIdx.x, blockIdx.y * blockDim.x + threadIdx.x, true};
   if constexpr (C::tokens > 1) {
     const uint32_t tokens = static_cast<uint32_t>(p.tokens);

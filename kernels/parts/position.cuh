@@ -15,7 +15,11 @@ struct Position {
 
 template <class C>
 ROPELINE_DEVICE Position load_position(const QkNormRopeLaunch& p, const Place& at) {
-  const char* from = at.template row<C>(p.positions, p.position_token, p.position_batch);
+  const char* from;
+  if constexpr (C::packed)
+    from = step(p.positions, at.token, C::wide_positions ? 8 : 4);
+  else
+    from = at.template row<C>(p.positions, p.position_token, p.position_batch);
   Position position;
   if constexpr (C::wide_positions) {
     const ptx::Words<2> whole = ptx::load_constant_8(from);

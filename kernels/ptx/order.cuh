@@ -41,7 +41,8 @@ ROPELINE_DEVICE void hold(uint64_t& x) {
 #endif
 }
 
-ROPELINE_DEVICE void hold(char*& x) {
+template <class T>
+ROPELINE_DEVICE void hold(T*& x) {
 #if defined(__CUDA_ARCH__)
   asm volatile("" : "+l"(x));
 #else

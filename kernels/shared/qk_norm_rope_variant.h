@@ -43,12 +43,12 @@ struct Form {
   int run = 4;             ///< neighbouring elements that a lane owns: 2 or 4
   int access = 4;          ///< elements of one load or store: run, or 1 for what is not aligned
   int heads = 1;           ///< heads that a lane works on
-  bool mixed = false;      ///< those may be of both streams, which then have the same steps
+  bool packed = false;     ///< in place, a token's heads side by side, q's before k's, and both with the same steps
   bool tail = false;       ///< blocks may hold warps without work
   bool dependent = false;  ///< waits for the kernel before it (programmatic dependent launch)
   bool batched = false;    ///< the call has batches that are not simply more tokens
   int tokens = 1;          ///< tokens of a block
-  int threads = 384;       ///< launch bounds: threads of a block, blocks of a multiprocessor
+  int threads = 384;       ///< launch bounds: threads of a block (just as many if packed), blocks of a multiprocessor
   int blocks = 1;
   bool operator==(const Form&) const = default;
 };
@@ -85,7 +85,7 @@ ROPELINE_FN constexpr int runs_of_lane(const Variant& v) {
 // -----------------------------------
 
 /// A warp belongs to one token and to one stream, so that all its lanes run the same code: q's warps first, then k's.
-/// Only in a mixed form the lanes, and a lane's heads, may be of both.
+/// Only in a packed form the lanes, and a lane's heads, may be of both.
 enum class Part : unsigned char { q, k, both };
 
 ROPELINE_FN constexpr int heads_of(const Variant& v, Part part) {
@@ -101,7 +101,12 @@ ROPELINE_FN constexpr int warps_of(const Variant& v, Part part) {
 }
 
 ROPELINE_FN constexpr int warps_of_token(const Variant& v) {
-  return v.form.mixed ? warps_of(v, Part::both) : warps_of(v, Part::q) + warps_of(v, Part::k);
+  return v.form.packed ? warps_of(v, Part::both) : warps_of(v, Part::q) + warps_of(v, Part::k);
+}
+
+/// Blocks that divide a token between them, when a block has as many threads as it may have.
+ROPELINE_FN constexpr int blocks_of_token(const Variant& v) {
+  return divide_up(warps_of_token(v), v.form.threads / kWarp);
 }
 
 /// Entries of the table of frequencies: zeros behind rotary_dim / 2.

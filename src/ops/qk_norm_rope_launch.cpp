@@ -21,7 +21,6 @@ kernel::StreamLaunch stream(const StreamParams& p, const StreamSpec& spec, int s
   const Norm* norm = spec.norm();
   return {.in = static_cast<const char*>(p.in),
           .out = static_cast<char*>(p.out),
-          .weight = static_cast<const char*>(p.weight),
           .in_token = p.in_token * size,
           .in_head = p.in_head * size,
           .out_token = p.out_token * size,
@@ -36,18 +35,49 @@ kernel::QkNormRopeLaunch argument(const Spec& spec, const QkNormRopeParams& p, c
   const auto size = static_cast<int>(size_of(spec.activation));
   const auto table = static_cast<std::int64_t>(size_of(spec.table));
   const auto position = static_cast<std::int64_t>(size_of(spec.positions));
-  return {.stream = {stream(p.q, spec.q, size), stream(p.k, spec.k, size)},
-          .tokens = p.tokens,
-          .positions = static_cast<const char*>(p.positions),
+  const StreamParams& first = spec.q.heads ? p.q : p.k;
+  const Norm* norm = (spec.q.heads ? spec.q : spec.k).norm();
+  return {.positions = static_cast<const char*>(p.positions),
           .turns = angles.turns,
+          .weight = {static_cast<const char*>(p.q.weight), static_cast<const char*>(p.k.weight)},
+          .packed = static_cast<char*>(first.out),
+          .packed_token = static_cast<std::uint32_t>(first.in_token * size),
+          .packed_eps = norm ? norm->eps : 0,
+          .packed_offset = norm ? norm->weight_offset : 0,
+          .factor = angles.factor,
+          .tokens = p.tokens,
+          .stream = {stream(p.q, spec.q, size), stream(p.k, spec.k, size)},
           .position_token = p.position_token * position,
           .position_batch = p.position_batch * position,
           .cos = static_cast<const char*>(p.cos),
           .sin = static_cast<const char*>(p.sin),
           .table_row = p.table_row * table,
           .table_batch = p.table_batch * table,
-          .table_rows = p.table_rows,
-          .factor = angles.factor};
+          .table_rows = p.table_rows};
+}
+
+// --- packed
+// ------------------------------------------------------------------------------------------------------------
+
+bool in_place(const StreamParams& p) { return p.in == p.out && p.in_token == p.out_token && p.in_head == p.out_head; }
+
+// A token's heads side by side, tokens forward and not too far apart, and so for both streams together.
+bool is_packed(const Variant& v, const QkNormRopeParams& p) {
+  const StreamParams& first = v.q.heads ? p.q : p.k;
+  const std::int64_t size = size_of(v.activation), row = first.in_token;
+  const bool forward =
+      p.tokens == 1 || (row >= 0 && row <= INT32_MAX / size && (!p.positions || p.position_token == 1));
+  if (p.batches != 1 || p.tokens > most_packed_tokens || !forward || !in_place(first)) return false;
+  if (v.q.heads == 0 || v.k.heads == 0) return first.in_head == v.head_dim || v.q.heads + v.k.heads == 1;
+  const bool joined =
+      static_cast<const char*>(p.k.in) - static_cast<const char*>(p.q.in) == v.q.heads * v.head_dim * size;
+  const auto dense = [&](const StreamParams& s, int heads) { return s.in_head == v.head_dim || heads == 1; };
+  return joined && in_place(p.k) && (p.tokens == 1 || p.k.in_token == row) && dense(p.q, v.q.heads) &&
+         dense(p.k, v.k.heads);
+}
+
+bool takes_strides(const Variant& v, const QkNormRopeParams& p) {
+  return (p.batches == 1 || v.form.batched) && (!v.form.packed || is_packed(v, p));
 }
 
 // --- the rule
@@ -62,24 +92,27 @@ int find(std::span<const Variant> variants, Is is) {
 
 struct Choice {
   int variant;
-  int warps;  // of a block, as far as they divide a token
+  int warps;  // of a block, as far as they divide a token; a packed form brings its own
 };
 
 // Bounds measured on an H100 (132 multiprocessors), kernel-design section 9. `lanes`: threads that one head each would
-// take with runs of four.
+// take with runs of four. A call that is not packed, of a spec whose small forms are, has the form with two heads, and
+// element by element where that is the least code.
 Choice choose(std::span<const Variant> variants, const QkNormRopeParams& p, std::int64_t sm) {
   const Variant& v = variants.back();
   const std::int64_t heads = p.tokens * p.batches * (v.q.heads + v.k.heads), lanes = heads * v.head_dim / 8;
+  const auto taken = [&](int i) { return i >= 0 && takes_strides(variants[i], p); };
   const int least_code = find(variants, [](auto& f) { return f.run == 2 && f.access == 2 && f.heads == 1; });
   const int one_head = find(variants, [](auto& f) { return f.run == 4 && f.heads == 1; });
-  const int one_wave = find(variants, [](auto& f) { return f.mixed; });
-  const int two_heads = find(variants, [](auto& f) { return f.heads == 2; });
-  if (p.batches > 1) return {two_heads, lanes > 12288 * sm ? 12 : 3};
-  if (least_code >= 0 && (heads * v.head_dim / 4 <= 160 * sm || (one_head < 0 && lanes <= 768 * sm)))
-    return {least_code, 4};
-  if (one_head >= 0 && lanes <= 768 * sm) return {one_head, 6};
-  if (one_wave >= 0 && lanes > 3072 * sm && lanes <= 4608 * sm) return {one_wave, 3};
-  return {two_heads, lanes > 12288 * sm ? 12 : 3};
+  const int one_wave = find(variants, [](auto& f) { return f.heads == 6; });
+  const Choice two_heads{find(variants, [](auto& f) { return f.heads == 2; }), lanes > 12288 * sm ? 12 : 3};
+  const bool few = heads * v.head_dim / 4 <= 160 * sm || (one_head < 0 && lanes <= 768 * sm);
+  if (p.batches > 1) return two_heads;
+  if (few && taken(least_code)) return {least_code, 4};
+  if (few && least_code >= 0) return {static_cast<int>(variants.size()) - 1, 4};
+  if (lanes <= 768 * sm && taken(one_head)) return {one_head, 6};
+  if (lanes > 3072 * sm && lanes <= 4608 * sm && taken(one_wave)) return {one_wave, 3};
+  return two_heads;
 }
 
 // --- alignment
@@ -145,6 +178,7 @@ QkNormRopeParams batches_of(QkNormRopeParams p, const Spec& spec, std::int64_t f
 
 bool fits(const Variant& v, const QkNormRopeParams& p) {
   if (v.form.access == 1) return true;
+  if (!takes_strides(v, p)) return false;
   const int weight = std::min(16, v.form.access * size_of(v.weight));
   if (!multiple(p.q.weight, weight) || !multiple(p.k.weight, weight)) return false;
   if (v.source == Source::none || v.source == Source::turns) return true;
@@ -155,12 +189,15 @@ bool fits(const Variant& v, const QkNormRopeParams& p) {
 
 Launch launch_of(const Spec& spec, const Variant& v, int wanted_warps, const QkNormRopeParams& params,
                  const LaunchAngles& angles) {
-  const int warps = warps_of_token(v), block = block_warps(v, wanted_warps);
+  const int block = v.form.packed ? v.form.threads / kernel::kWarp : block_warps(v, wanted_warps);
   const auto tokens = static_cast<unsigned>(v.form.tokens);
-  return {.grid = {static_cast<unsigned>((params.tokens + tokens - 1) / tokens),
-                   static_cast<unsigned>(kernel::divide_up(warps, block)), static_cast<unsigned>(params.batches)},
-          .block = {static_cast<unsigned>(block * kernel::kWarp), tokens, 1},
-          .argument = argument(spec, params, angles)};
+  const auto of_tokens = static_cast<unsigned>((params.tokens + tokens - 1) / tokens);
+  const auto of_token = static_cast<unsigned>(kernel::divide_up(warps_of_token(v), block));
+  Launch launch{.block = {static_cast<unsigned>(block * kernel::kWarp), tokens, 1},
+                .argument = argument(spec, params, angles)};
+  launch.grid = {of_tokens, of_token, static_cast<unsigned>(params.batches)};
+  if (v.form.packed) std::swap(launch.grid[0], launch.grid[1]);
+  return launch;
 }
 
 Launch launch(const Spec& spec, std::span<const Variant> variants, const QkNormRopeParams& params,

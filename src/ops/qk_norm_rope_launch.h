@@ -14,6 +14,9 @@ namespace ropeline::ops::qk_norm_rope {
 /// Batches that one launch takes (the limit of grid.z). A call with more is cut by `batches_of`.
 inline constexpr std::int64_t most_batches = 65535;
 
+/// Tokens of a packed form: the limit of grid.y.
+inline constexpr std::int64_t most_packed_tokens = 65535;
+
 /// What a launch is: which of the plan's variants, its grid and block, and the kernel's one argument.
 struct Launch {
   int variant = 0;
@@ -43,7 +46,8 @@ Launch launch(const Spec& spec, std::span<const kernel::Variant> variants, const
 Launch launch_of(const Spec& spec, const kernel::Variant& variant, int wanted_warps, const QkNormRopeParams& params,
                  const LaunchAngles& angles);
 
-/// Whether an aligned form can take the call: weights and table rows have no alignment by contract.
+/// Whether a form can take the call. Weights and table rows have no alignment by contract; packed forms want q and k as
+/// one row of heads for each token, in place, and positions side by side; some forms have no batches.
 bool fits(const kernel::Variant& variant, const QkNormRopeParams& params);
 
 }  // namespace ropeline::ops::qk_norm_rope

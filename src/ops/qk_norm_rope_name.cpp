@@ -69,7 +69,7 @@ std::string text(const StreamSteps& x) {
 std::string text(const Form& x) {
   const Form d;
   return Fields()("run", x.run, d.run)("access", x.access, d.access)("heads", x.heads, d.heads)(
-             "mixed", x.mixed, d.mixed)("tail", x.tail, d.tail)("dependent", x.dependent, d.dependent)(
+             "packed", x.packed, d.packed)("tail", x.tail, d.tail)("dependent", x.dependent, d.dependent)(
              "batched", x.batched, d.batched)("tokens", x.tokens, d.tokens)("threads", x.threads, d.threads)(
              "blocks", x.blocks, d.blocks)
       .braces();

@@ -103,24 +103,36 @@ bool fits_six_heads(const Variant& v, int run) {
          (v.q.heads + v.k.heads) % 12 == 0;
 }
 
+// One row of heads, done alike. A stream that is absent does not object.
+bool may_be_packed(const Spec& spec, const Variant& v) {
+  if (v.q.heads == 0 || v.k.heads == 0) return true;
+  const Norm *q = spec.q.norm(), *k = spec.k.norm();
+  return same_steps(v) && (!q || (q->eps == k->eps && q->weight_offset == k->weight_offset));
+}
+
 // kernel-design: few tokens want the least code in a lane, many the most bytes in flight.
 std::vector<Form> forms(const Spec& spec, const Variant& v) {
   const int run = longest_run(spec, v);
+  const bool packed = may_be_packed(spec, v);
   std::vector<Form> all;
   if (run > 1) {
-    if (v.head_dim <= 128 || run == 2) all.push_back({.run = 2, .access = 2});
-    if (run == 4) all.push_back({.run = 4, .access = 4});
-    if (fits_six_heads(v, run))
-      all.push_back({.run = 4, .access = 4, .heads = 6, .mixed = true, .threads = 96, .blocks = 8});
+    if (v.head_dim <= 128 || run == 2) all.push_back({.run = 2, .access = 2, .packed = packed});
+    if (run == 4) all.push_back({.run = 4, .access = 4, .packed = packed});
+    if (packed && fits_six_heads(v, run))
+      all.push_back({.run = 4, .access = 4, .heads = 6, .packed = true, .threads = 96, .blocks = 8});
     all.push_back({.run = run, .access = run, .heads = 2, .batched = true});
   }
   all.push_back({.run = 2, .access = 1, .batched = true});
   return all;
 }
 
-// Tokens with few heads share a block, and blocks need not divide a token.
+// Warps of a block that did best on an H100, where they divide a token.
+int wanted_warps(const Form& form) { return form.heads > 1 ? 3 : form.run == 2 ? 4 : 6; }
+
+// Tokens with few heads share a block, and blocks need not divide a token. The blocks of a packed form are part of it.
 Variant with_form(Variant variant, Form form) {
   variant.form = form;
+  if (form.packed) variant.form.threads = form.threads = block_warps(variant, wanted_warps(form)) * kernel::kWarp;
   const int warps = warps_of_token(variant);
   if (form.heads == 2 && warps <= 2) variant.form.tokens = 4 / warps;
   const int most = form.threads / kernel::kWarp;

@@ -60,7 +60,7 @@ const std::vector<NamedForm>& forms() {
   static const std::vector<NamedForm> all = {
       {"least_code", [](const kernel::Form& f) { return f.run == 2 && f.access == 2 && f.heads == 1; }},
       {"one_head", [](const kernel::Form& f) { return f.run == 4 && f.heads == 1; }},
-      {"six_heads", [](const kernel::Form& f) { return f.mixed; }},
+      {"six_heads", [](const kernel::Form& f) { return f.heads == 6; }},
       {"two_heads", [](const kernel::Form& f) { return f.heads == 2; }},
       {"elements", [](const kernel::Form& f) { return f.access == 1; }},
   };

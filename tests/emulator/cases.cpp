@@ -111,7 +111,7 @@ kernel::Variant variant_of(const Row& row, const Spec& spec) {
   const auto wanted = [&](const kernel::Form& f) {
     if (row[form] == 0) return f.run == 4 && f.heads == 1;
     if (row[form] == 1) return f.heads == 2;
-    if (row[form] == 2) return f.mixed;
+    if (row[form] == 2) return f.heads == 6;
     return row[form] == 3 && f.run == 2 && f.access == 2;
   };
   for (const kernel::Variant& v : all)

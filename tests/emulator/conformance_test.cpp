@@ -71,6 +71,7 @@ Call make_aligned(const Recipe& recipe) {
 
 /// The call of a recipe that the variant takes: what it cannot have is taken back.
 Call make_for(const Case& of, Recipe r) {
+  if (of.variant.form.packed) r.layout = Layout::packed, r.in_place = true, r.batches = 0;
   if (Call call = make_aligned(r); takes(of, call.args)) return call;
   r.shift = 0, r.position_stride = 1;
   if (Call call = make_aligned(r); takes(of, call.args)) return call;
@@ -101,7 +102,9 @@ TEST_P(Emulated, GivesTheReferencesBits) {
   }
 }
 
-std::string name_of(const testing::TestParamInfo<int>& info) { return std::string("case_").append(std::to_string(info.param)); }
+std::string name_of(const testing::TestParamInfo<int>& info) {
+  return std::string("case_").append(std::to_string(info.param));
+}
 
 INSTANTIATE_TEST_SUITE_P(All, Emulated, testing::Range(0, static_cast<int>(cases().size())), name_of);
 

@@ -16,41 +16,84 @@ Spec spec_of(int q, int k, int head_dim, int rotary_dim, Style style = Style::ne
                                 {.style = style, .angles = Frequencies::theta(1e6, rotary_dim)});
 }
 
-/// Packed q and k of so many tokens, and nothing else that a launch looks at.
+/// Packed q and k of so many tokens, in place, and nothing else that a launch looks at.
 QkNormRopeParams call_of(const Spec& spec, std::int64_t tokens) {
   const std::int64_t row = (spec.q.heads + 2 * spec.k.heads) * spec.head_dim;
+  static char memory[1 << 16];
   QkNormRopeParams p{};
+  p.q.in = p.q.out = memory;
   p.q.in_token = p.q.out_token = row;
   p.q.in_head = p.q.out_head = spec.head_dim;
   p.k = p.q;
+  p.k.in = p.k.out = memory + spec.q.heads * spec.head_dim * size_of(spec.activation);
   p.batches = 1, p.tokens = tokens;
   p.position_token = 1;
   return p;
 }
 
-/// "run x heads", grid and block of the launch of so many tokens.
-std::string shape_of(const Spec& spec, std::int64_t tokens) {
+/// "run x heads", grid and block of the launch of a call.
+std::string shape_of(const Spec& spec, const QkNormRopeParams& call) {
   const auto all = variants(spec);
-  const Launch l = launch(spec, all, call_of(spec, tokens), {}, kMultiprocessors);
+  const Launch l = launch(spec, all, call, {}, kMultiprocessors);
   const kernel::Form& f = all[l.variant].form;
   std::string text = std::to_string(f.run) + "x" + std::to_string(f.heads);
   for (const unsigned n : l.grid) text.append(" ").append(std::to_string(n));
   return text.append(" of ").append(std::to_string(l.block[0])).append(" ").append(std::to_string(l.block[1]));
 }
 
+std::string shape_of(const Spec& spec, std::int64_t tokens) { return shape_of(spec, call_of(spec, tokens)); }
+
 TEST(LaunchRule, MoreTokensGetMoreHeadsALane) {
   const Spec spec = spec_of(32, 4, 128, 128);
-  EXPECT_EQ(shape_of(spec, 1), "2x1 1 9 1 of 128 1");
-  EXPECT_EQ(shape_of(spec, 18), "2x1 18 9 1 of 128 1");
-  EXPECT_EQ(shape_of(spec, 19), "4x1 19 3 1 of 192 1");
-  EXPECT_EQ(shape_of(spec, 176), "4x1 176 3 1 of 192 1");
+  EXPECT_EQ(shape_of(spec, 1), "2x1 9 1 1 of 128 1");
+  EXPECT_EQ(shape_of(spec, 18), "2x1 9 18 1 of 128 1");
+  EXPECT_EQ(shape_of(spec, 19), "4x1 3 19 1 of 192 1");
+  EXPECT_EQ(shape_of(spec, 176), "4x1 3 176 1 of 192 1");
   EXPECT_EQ(shape_of(spec, 177), "4x2 177 3 1 of 96 1");
   EXPECT_EQ(shape_of(spec, 704), "4x2 704 3 1 of 96 1");
-  EXPECT_EQ(shape_of(spec, 705), "4x6 705 1 1 of 96 1");
-  EXPECT_EQ(shape_of(spec, 1056), "4x6 1056 1 1 of 96 1");
+  EXPECT_EQ(shape_of(spec, 705), "4x6 1 705 1 of 96 1");
+  EXPECT_EQ(shape_of(spec, 1056), "4x6 1 1056 1 of 96 1");
   EXPECT_EQ(shape_of(spec, 1057), "4x2 1057 3 1 of 96 1");
   EXPECT_EQ(shape_of(spec, 2817), "4x2 2817 1 1 of 288 1");
   EXPECT_EQ(shape_of(spec, 2147483647), "4x2 2147483647 1 1 of 288 1");
+}
+
+TEST(LaunchRule, WhatIsNotPackedHasOtherForms) {
+  const Spec spec = spec_of(32, 4, 128, 128);
+  alignas(16) static char elsewhere[64];
+  const auto shape = [&](std::int64_t tokens, auto change) {
+    QkNormRopeParams p = call_of(spec, tokens);
+    change(p);
+    return shape_of(spec, p);
+  };
+  const auto apart = [](QkNormRopeParams& p) { p.k.in = p.k.out = elsewhere; };
+  EXPECT_EQ(shape(1, apart), "2x1 1 9 1 of 128 1");
+  EXPECT_EQ(shape(19, apart), "4x2 19 3 1 of 96 1");
+  EXPECT_EQ(shape(705, apart), "4x2 705 3 1 of 96 1");
+  EXPECT_EQ(shape(19, [](QkNormRopeParams& p) { p.q.out = elsewhere; }), "4x2 19 3 1 of 96 1");
+  EXPECT_EQ(shape(19, [](QkNormRopeParams& p) { p.k.out_token += 8; }), "4x2 19 3 1 of 96 1");
+  EXPECT_EQ(shape(19, [](QkNormRopeParams& p) { p.k.in_head = p.k.out_head = 256; }), "4x2 19 3 1 of 96 1");
+  EXPECT_EQ(shape(19, [](QkNormRopeParams& p) { p.k.in_token = p.k.out_token = 5128; }), "4x2 19 3 1 of 96 1");
+  EXPECT_EQ(shape(19, [](QkNormRopeParams& p) { p.positions = elsewhere, p.position_token = 2; }),
+            "4x2 19 3 1 of 96 1");
+  const auto row = [](std::int64_t bytes) {
+    return [=](QkNormRopeParams& p) {
+      for (StreamParams* s : {&p.q, &p.k}) s->in_token = s->out_token = bytes / 2;
+    };
+  };
+  EXPECT_EQ(shape(19, row(2147483646)), "4x1 3 19 1 of 192 1");
+  EXPECT_EQ(shape(19, row(2147483648)), "4x2 19 3 1 of 96 1");
+  EXPECT_EQ(shape(19, row(-9216)), "4x2 19 3 1 of 96 1");
+  EXPECT_EQ(shape(1, row(-9216)), "2x1 9 1 1 of 128 1");  // no second token
+}
+
+TEST(LaunchRule, StreamsThatDifferAreNeverPacked) {
+  Spec spec = spec_of(32, 4, 128, 128);
+  std::get<Norm>(spec.k.steps[0]).eps = 1e-5f;
+  for (const auto& v : variants(spec)) EXPECT_FALSE(v.form.packed);
+  EXPECT_EQ(shape_of(spec, 1), "2x1 1 9 1 of 128 1");
+  EXPECT_EQ(shape_of(spec, 19), "4x1 19 3 1 of 192 1");
+  EXPECT_EQ(shape_of(spec, 705), "4x2 705 3 1 of 96 1");
 }
 
 TEST(LaunchRule, TokensWithFewHeadsShareABlock) {
@@ -61,7 +104,7 @@ TEST(LaunchRule, TokensWithFewHeadsShareABlock) {
 TEST(LaunchRule, ACountOfWarpsWithoutDivisorHasATail) {
   const auto all = variants(spec_of(17, 0, 128, 128));
   EXPECT_TRUE(all[0].form.tail);
-  EXPECT_EQ(shape_of(spec_of(17, 0, 128, 128), 1), "2x1 1 5 1 of 128 1");
+  EXPECT_EQ(shape_of(spec_of(17, 0, 128, 128), 1), "2x1 5 1 1 of 128 1");
 }
 
 TEST(Variants, TheRunFollowsAlignmentAndRotaryPart) {
@@ -86,15 +129,18 @@ TEST(Variants, ANameIsTheTemplateArgument) {
             "ropeline::kernel::qk_norm_rope<ropeline::kernel::Variant{.head_dim=128,.rotary_dim=64,"
             ".source=ropeline::kernel::Source::turns,.wide_positions=true,"
             ".q={.heads=32,.norm={.present=true,.weight=true},.rope={.present=true}},"
-            ".k={.heads=4,.norm={.present=true,.weight=true},.rope={.present=true}},.form={.run=2,.access=2}}>");
+            ".k={.heads=4,.norm={.present=true,.weight=true},.rope={.present=true}},.form={.run=2,.access=2,.packed="
+            "true,.threads=128}}>");
 }
 
 TEST(Variants, NumbersThatShapeNoCodeAreNotInTheName) {
   Spec a = spec_of(32, 4, 128, 128), b = a;
-  std::get<Norm>(b.q.steps[0]).eps = 1e-5f;
-  for (Spec* s : {&b}) std::get<Rope>(s->q.steps[1]).angles = Frequencies::theta(1e4, 128);
+  for (StreamSpec* s : {&b.q, &b.k}) {
+    std::get<Norm>(s->steps[0]).eps = 1e-5f;
+    std::get<Rope>(s->steps[1]).angles = Frequencies::theta(1e4, 128);
+  }
   EXPECT_EQ(kernel_name(variants(a)[0]), kernel_name(variants(b)[0]));
-  std::get<Norm>(b.q.steps[0]).eps = 1e-42f;
+  for (StreamSpec* s : {&b.q, &b.k}) std::get<Norm>(s->steps[0]).eps = 1e-42f;
   EXPECT_NE(kernel_name(variants(a)[0]), kernel_name(variants(b)[0]));
 }
 
