@@ -13,6 +13,6 @@ EXAMPLE = REPOSITORY / "examples/jit"
 def child(program, cache, **environment):
     """What a Python process of its own prints, as JSON."""
     environment = {**os.environ, "ROPELINE_CACHE_DIR": str(cache), **environment}
-    done = subprocess.run([sys.executable, *program], capture_output=True, text=True, env=environment)
+    done = subprocess.run([sys.executable, *program], capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

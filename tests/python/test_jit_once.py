@@ -89,7 +89,7 @@ def test_a_result_that_needs_itself_is_an_error():
 
 
 FORK = """
-import json, os, threading
+import json, os, signal, threading
 from ropeline import jit
 inside, go = threading.Event(), threading.Event()
 @jit.cache_once
@@ -103,6 +103,7 @@ thread = threading.Thread(target=make)
 thread.start()
 inside.wait()
 child = os.fork()
+signal.alarm(60)  # a wait for ever ends here, in both
 if not child:
     go.set()
     os._exit(0 if make() == "child" else 1)
