@@ -110,7 +110,7 @@ class Maker {
     if (r_.spec.slots == DType::int32)
       return random_.pick({std::int64_t{-1}, legal, std::int64_t{INT32_MIN}, std::int64_t{INT32_MAX}});
     return random_.pick({std::int64_t{-1}, legal, Limits::min(), Limits::max(), (std::int64_t{1} << 32) + 1,
-                         -(std::int64_t{1} << 32), Limits::max() / r_.mult, Limits::max() / r_.mult + 1});
+                         -(std::int64_t{1} << 32), Limits::max() / r_.mult, Limits::max() / 2 + 1});
   }
 
   void make_loc(TensorView& loc) {
