@@ -11,7 +11,7 @@ namespace ropeline::kernel {
 
 template <Element type, int n>
 struct Run {
-  static constexpr int words = divide_up(n * size_of(type), 4);
+  enum : int { words = divide_up(n * size_of(type), 4) };
   uint32_t word[words] = {};
 };
 

@@ -8,7 +8,7 @@
 
 namespace ropeline::kernel {
 
-inline constexpr uint32_t kAllLanes = 0xffffffffu;
+enum : uint32_t { kAllLanes = 0xffffffffu };
 
 ROPELINE_DEVICE float from_neighbour(float x, int distance) { return __shfl_xor_sync(kAllLanes, x, distance); }
 

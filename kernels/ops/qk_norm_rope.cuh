@@ -24,21 +24,23 @@ namespace ropeline::kernel {
 /// What a lane works on, from the loads to the store.
 template <class C, Known known>
 struct Work {
-  static constexpr StreamSteps steps = C::template steps < known == Known::k ? Part::k : Part::q > ;
-  static constexpr NormStep norm = steps.norm;
-  static constexpr RopeStep rope = steps.rope;
-  static constexpr int slots = Heads<C, known>::slots, runs = C::runs, run = C::run;
-  static constexpr bool packed = known == Known::packed, two_weights = packed && slots > 1;
-  static constexpr bool reads_position = rope.present && (C::source == Source::turns || C::source == Source::cache);
-  static constexpr bool may_be_invalid = reads_position && (C::wide_positions || C::source == Source::cache);
+  ROPELINE_FN static constexpr StreamSteps steps() {
+    return C::template steps<(known == Known::k ? Part::k : Part::q)>();
+  }
+  ROPELINE_FN static constexpr NormStep norm() { return steps().norm; }
+  ROPELINE_FN static constexpr RopeStep rope() { return steps().rope; }
+  enum : int { slots = Heads<C, known>::slots, runs = C::runs, run = C::run };
+  enum : bool { packed = known == Known::packed, two_weights = packed && slots > 1 };
+  enum : bool { reads_position = rope().present && (C::source() == Source::turns || C::source() == Source::cache) };
+  enum : bool { may_be_invalid = reads_position && (C::wide_positions || C::source() == Source::cache) };
 
   Heads<C, known> heads;
-  Layout<C, rope.present> layout;
+  Layout<C, rope().present> layout;
   Spans<C> spans;
   Position position = {};
   char* out[slots];
-  Held<C, C::activation> x[slots];
-  Held<C, C::weight> weight, k_weight;  // the second one where a lane has heads of both streams
+  Held<C, C::activation()> x[slots];
+  Held<C, C::weight()> weight, k_weight;  // the second one where a lane has heads of both streams
   Turn turn[Shares<C>::needed];
   NormNumbers numbers;
   float inv[slots];
@@ -50,19 +52,19 @@ struct Work {
   ROPELINE_DEVICE void hold_numbers(const QkNormRopeLaunch& p) {
     numbers = packed ? NormNumbers{p.packed_eps, p.packed_offset}
                      : NormNumbers{p.stream[heads.k_warp].eps, p.stream[heads.k_warp].offset};
-    if constexpr (norm.present) ptx::hold(numbers.eps);
-    if constexpr (norm.offset) ptx::hold(numbers.offset);
+    if constexpr (norm().present) ptx::hold(numbers.eps);
+    if constexpr (norm().offset) ptx::hold(numbers.offset);
   }
 
   ROPELINE_DEVICE void load_heads(const QkNormRopeLaunch& p, const Place& place) {
 #pragma unroll
     for (int s = 0; s < slots; ++s)
-      load_head<Memory::data>(x[s], heads.in(p, place, s, layout.offset(size_of(C::activation))), layout);
+      load_head<Memory::data>(x[s], heads.in(p, place, s, layout.offset(size_of(C::activation()))), layout);
   }
 
   ROPELINE_DEVICE void load_weights(const QkNormRopeLaunch& p) {
-    if constexpr (norm.weight) {
-      const uint32_t offset = layout.offset(size_of(C::weight));
+    if constexpr (norm().weight) {
+      const uint32_t offset = layout.offset(size_of(C::weight()));
       load_head<Memory::constant>(weight, first_weight(p) + offset, layout);
       if constexpr (two_weights) load_head<Memory::constant>(k_weight, p.weight[1] + offset, layout);
     }
@@ -81,7 +83,7 @@ struct Work {
   ROPELINE_DEVICE void find_outputs(const QkNormRopeLaunch& p, const Place& place) {
 #pragma unroll
     for (int s = 0; s < slots; ++s) {
-      out[s] = heads.out(p, place, s, layout.offset(size_of(C::activation)));
+      out[s] = heads.out(p, place, s, layout.offset(size_of(C::activation())));
       if constexpr (!packed) ptx::hold(out[s]);
     }
   }
@@ -96,20 +98,21 @@ struct Work {
       for (int w = 0; w < runs; ++w) sum[s][w] = sum_of_squares(x[s].lo[w], x[s].hi[w]);
     sum_over_lanes<C::lanes>(sum);
 #pragma unroll
-    for (int s = 0; s < slots; ++s) inv[s] = inverse_norm<norm, C::head_dim>(tree(sum[s]), numbers.eps);
+    for (int s = 0; s < slots; ++s) inv[s] = inverse_norm<norm(), C::head_dim>(tree(sum[s]), numbers.eps);
   }
 
-  ROPELINE_DEVICE Run<C::weight, run> weight_of(int s, const Run<C::weight, run>& q, const Run<C::weight, run>& k) {
-    Run<C::weight, run> chosen = q;
+  ROPELINE_DEVICE Run<C::weight(), run> weight_of(int s, const Run<C::weight(), run>& q,
+                                                  const Run<C::weight(), run>& k) {
+    Run<C::weight(), run> chosen = q;
     if (two_weights && heads.is_k(s)) chosen = k;
     return chosen;
   }
 
   /// One run of one head as fp32, normalised; NaN for a token without an angle.
-  ROPELINE_DEVICE void normalised(float (&y)[run], const Run<C::activation, run>& from, int s,
-                                  const Run<C::weight, run>& by) {
-    if constexpr (norm.present) {
-      normalise<norm, !rope.present>(y, from, inv[s], by, numbers.offset);
+  ROPELINE_DEVICE void normalised(float (&y)[run], const Run<C::activation(), run>& from, int s,
+                                  const Run<C::weight(), run>& by) {
+    if constexpr (norm().present) {
+      normalise<norm(), !rope().present>(y, from, inv[s], by, numbers.offset);
     } else {
 #pragma unroll
       for (int i = 0; i < run; ++i) y[i] = may_be_invalid ? if_valid(position, element(from, i)) : element(from, i);
@@ -122,8 +125,8 @@ struct Work {
       float lo[run], hi[run];
       normalised(lo, x[s].lo[w], s, weight_of(s, weight.lo[w], k_weight.lo[w]));
       normalised(hi, x[s].hi[w], s, weight_of(s, weight.hi[w], k_weight.hi[w]));
-      if constexpr (rope.present) rotate_run<C, rope>(lo, hi, turn + w * run, spans, w);
-      x[s].lo[w] = narrow<C::activation>(lo), x[s].hi[w] = narrow<C::activation>(hi);
+      if constexpr (rope().present) rotate_run<C, rope()>(lo, hi, turn + w * run, spans, w);
+      x[s].lo[w] = narrow<C::activation()>(lo), x[s].hi[w] = narrow<C::activation()>(hi);
     }
     if (heads.exists(s)) store_head(out[s], x[s], layout);
   }
@@ -132,8 +135,9 @@ struct Work {
 /// The heads of one warp. `lane` counts within the stream.
 template <class C, Known known>
 ROPELINE_DEVICE void serve(const QkNormRopeLaunch& p, const Place& place, uint32_t lane, bool k) {
-  Work<C, known> work(place, lane, k);
-  constexpr bool rows = work.rope.present && C::source != Source::turns, turns = work.rope.present && !rows;
+  using Warp = Work<C, known>;
+  constexpr bool rows = Warp::rope().present && C::source() != Source::turns, turns = Warp::rope().present && !rows;
+  Warp work(place, lane, k);
   Frequencies<C> frequencies;
   TableRows<C> table;
 
@@ -147,9 +151,9 @@ ROPELINE_DEVICE void serve(const QkNormRopeLaunch& p, const Place& place, uint32
   work.find_outputs(p, place);
   if constexpr (rows) table = fetch_rows<C>(p, place, work.position, work.spans);
 
-  if constexpr (turns) angles_of<C, work.rope>(work.turn, frequencies, work.position, p.factor, work.spans);
-  if constexpr (work.norm.present) work.find_inverse_norms();
-  if constexpr (rows) angles_of<C, work.rope>(work.turn, table);
+  if constexpr (turns) angles_of<C, Warp::rope()>(work.turn, frequencies, work.position, p.factor, work.spans);
+  if constexpr (Warp::norm().present) work.find_inverse_norms();
+  if constexpr (rows) angles_of<C, Warp::rope()>(work.turn, table);
 #pragma unroll
   for (int s = 0; s < work.slots; ++s) work.finish_head(s);
 }

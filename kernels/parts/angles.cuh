@@ -22,11 +22,11 @@ struct Turn {
 
 template <class C>
 struct Spans {
-  static constexpr int pairs = C::interleaved ? C::run / 2 : C::run;
-  static constexpr int in_run = C::run / pairs, count = C::runs * in_run;
-  static constexpr int rotary = C::rotary_dim / 2;
-  static constexpr int reach = C::runs * C::lanes * C::run;  // pairs from the first to the last lane
-  static constexpr bool some_do_not_turn = C::rotary_dim != C::head_dim || 2 * reach != C::head_dim;
+  enum : int { pairs = C::interleaved ? C::run / 2 : C::run };
+  enum : int { in_run = C::run / pairs, count = C::runs * in_run };
+  enum : int { rotary = C::rotary_dim / 2 };
+  enum : int { reach = C::runs * C::lanes * C::run };  // pairs from the first to the last lane
+  enum : bool { some_do_not_turn = C::rotary_dim != C::head_dim || 2 * reach != C::head_dim };
 
   int lane;
 
@@ -42,10 +42,10 @@ struct Spans {
 
 template <class C>
 struct Shares {
-  static constexpr int needed = Spans<C>::count * Spans<C>::pairs;
-  static constexpr int each = power_of_two_from(divide_up(C::rotary_dim / 2, kWarp));
-  static constexpr bool used = each < needed && Spans<C>::pairs % each == 0;
-  static constexpr int computed = used ? each : needed;
+  enum : int { needed = Spans<C>::count * Spans<C>::pairs };
+  enum : int { each = power_of_two_from(divide_up(C::rotary_dim / 2, kWarp)) };
+  enum : bool { used = each < needed && Spans<C>::pairs % each == 0 };
+  enum : int { computed = used ? each : needed };
 };
 
 template <class C>
@@ -97,7 +97,7 @@ template <class C, RopeStep rope>
 ROPELINE_DEVICE SinCos finished(SinCos x) {
   if constexpr (rope.table_rounded) {
     float pair[2] = {x.sin, x.cos};
-    round<C::activation>(pair);
+    round<C::activation()>(pair);
     x = {pair[0], pair[1]};
   }
   return {rope.inverse ? -x.sin : x.sin, x.cos};
@@ -144,16 +144,16 @@ ROPELINE_DEVICE void angles_of(Turn (&turn)[Shares<C>::needed], const Frequencie
 /// `twice`: two elements of the row for each pair, side by side. `apart`: two, RD/2 elements apart.
 template <class C>
 struct TableRows {
-  static constexpr bool twice = C::source == Source::repeat || (C::source == Source::full && C::interleaved);
-  static constexpr bool apart = C::source == Source::full && !C::interleaved;
-  static constexpr int width = Spans<C>::pairs * (twice ? 2 : 1), pieces = apart ? 2 : 1;
-  Run<C::table, width> cos[Spans<C>::count][pieces], sin[Spans<C>::count][pieces];
+  enum : bool { twice = C::source() == Source::repeat || (C::source() == Source::full && C::interleaved) };
+  enum : bool { apart = C::source() == Source::full && !C::interleaved };
+  enum : int { width = Spans<C>::pairs * (twice ? 2 : 1), pieces = apart ? 2 : 1 };
+  Run<C::table(), width> cos[Spans<C>::count][pieces], sin[Spans<C>::count][pieces];
 };
 
 template <class C>
 ROPELINE_DEVICE const char* table_row(const QkNormRopeLaunch& p, const Place& at, Position position,
                                       const char* table) {
-  if constexpr (C::source == Source::cache)
+  if constexpr (C::source() == Source::cache)
     return step(table, static_cast<uint32_t>(position.value), p.table_row);
   else
     return at.template row<C>(table, p.table_row, p.table_batch);
@@ -161,14 +161,15 @@ ROPELINE_DEVICE const char* table_row(const QkNormRopeLaunch& p, const Place& at
 
 /// The elements of a row that one span reads. Spans that do not turn, or only in part, read nothing beyond the row.
 template <class C, int width>
-ROPELINE_DEVICE void load_span(Run<C::table, width>& run, const char* row, int first_pair, Spans<C> spans, bool valid) {
+ROPELINE_DEVICE void load_span(Run<C::table(), width>& run, const char* row, int first_pair, Spans<C> spans,
+                               bool valid) {
   constexpr int step = width / Spans<C>::pairs;
-  const char* at = row + first_pair * step * size_of(C::table);
+  const char* at = row + first_pair * step * size_of(C::table());
   if constexpr (C::access == 1) {
 #pragma unroll
     for (int i = 0; i < width; ++i)
       if (valid && spans.turns(first_pair + i / step))
-        load_element<Memory::constant>(run, i, at + i * size_of(C::table));
+        load_element<Memory::constant>(run, i, at + i * size_of(C::table()));
   } else if (valid && spans.turns(first_pair)) {
     load<Memory::constant, width>(run, at);
   }
@@ -182,7 +183,7 @@ ROPELINE_DEVICE TableRows<C> fetch_rows(const QkNormRopeLaunch& p, const Place& 
   for (int n = 0; n < Spans<C>::count; ++n)
 #pragma unroll
     for (int piece = 0; piece < TableRows<C>::pieces; ++piece) {
-      const int shift = piece * (C::rotary_dim / 2) * size_of(C::table);
+      const int shift = piece * (C::rotary_dim / 2) * size_of(C::table());
       load_span<C>(rows.cos[n][piece], cos + shift, spans.first(n), spans, position.valid);
       load_span<C>(rows.sin[n][piece], sin + shift, spans.first(n), spans, position.valid);
     }
@@ -198,7 +199,7 @@ ROPELINE_DEVICE void angles_of(Turn (&turn)[Shares<C>::needed], const TableRows<
     const int at = i % pairs * step;
     const SinCos first = finished<C, rope>({element(sin[0], at), element(cos[0], at)});
     turn[i] = {first.cos, first.sin, first.cos, first.sin};
-    if constexpr (C::source == Source::full) {
+    if constexpr (C::source() == Source::full) {
       constexpr int piece = TableRows<C>::pieces - 1;
       const int other = TableRows<C>::twice ? at + 1 : at;
       const SinCos second = finished<C, rope>({element(sin[piece], other), element(cos[piece], other)});

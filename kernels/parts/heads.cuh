@@ -14,18 +14,20 @@ enum class Known { q, k, by_warp, packed };
 
 template <class C, Known known>
 struct Heads {
-  static constexpr bool packed = known == Known::packed;
-  static constexpr int q = C::template heads<Part::q>, k = C::template heads<Part::k>;
-  static constexpr int most = packed ? q + k : known == Known::q ? q : known == Known::k || q < k ? k : q;
-  static constexpr int slots = divide_up(most, divide_up(most, C::heads_of_lane));
-  static constexpr int packed_groups = divide_up(q + k, C::heads_of_lane);
+  enum : bool { packed = known == Known::packed };
+  enum : int { q = C::template heads<Part::q>(), k = C::template heads<Part::k>() };
+  enum : int { most = packed ? q + k : known == Known::q ? q : known == Known::k || q < k ? k : q };
+  enum : int { slots = divide_up(most, divide_up(most, C::heads_of_lane)) };
+  enum : int { packed_groups = divide_up(q + k, C::heads_of_lane) };
 
   /// Whether every lane has a head in every slot, for a part of so many heads.
   static constexpr bool fills(int heads) {
     return heads % C::heads_of_lane == 0 && heads / C::heads_of_lane * C::lanes % kWarp == 0;
   }
-  static constexpr bool always_full =
-      !C::tail && (packed ? fills(q + k) : (known == Known::k || fills(q)) && (known == Known::q || fills(k)));
+  enum : bool {
+    always_full =
+        !C::tail && (packed ? fills(q + k) : (known == Known::k || fills(q)) && (known == Known::q || fills(k)))
+  };
 
   bool k_warp;      // not in a packed form
   uint32_t group;   // this lane's
@@ -84,7 +86,7 @@ struct Heads {
  private:
   /// The first slot's address and a constant, where no lane lacks a head.
   ROPELINE_DEVICE char* packed_head(const QkNormRopeLaunch& p, const Place& at, int s, uint32_t offset) const {
-    constexpr uint32_t bytes = C::head_dim * size_of(C::activation);
+    constexpr uint32_t bytes = C::head_dim * size_of(C::activation());
     char* const row = p.packed + static_cast<uint64_t>(at.token) * p.packed_token;
     if constexpr (always_full) return row + (group * bytes + offset) + s * packed_groups * bytes;
     return row + (head(s) * bytes + offset);

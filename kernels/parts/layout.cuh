@@ -14,10 +14,10 @@ namespace ropeline::kernel {
 
 template <class C, bool rope>
 struct Layout {
-  static constexpr int run = C::run, runs = C::runs, lanes = C::lanes;
-  static constexpr int half_head = C::head_dim / 2, half_rotary = C::rotary_dim / 2;
-  static constexpr bool partners = rope && !C::interleaved && half_rotary < half_head;
-  static constexpr bool spare = runs * lanes * run != half_head;  // some lanes have no such run
+  enum : int { run = C::run, runs = C::runs, lanes = C::lanes };
+  enum : int { half_head = C::head_dim / 2, half_rotary = C::rotary_dim / 2 };
+  enum : bool { partners = rope && !C::interleaved && half_rotary < half_head };
+  enum : bool { spare = runs * lanes * run != half_head };  // some lanes have no such run
 
   int lane;
 

@@ -28,7 +28,7 @@ ROPELINE_DEVICE Position load_position(const QkNormRopeLaunch& p, const Place& a
   } else {
     position.value = static_cast<int32_t>(ptx::load_constant_4(from).word[0]);
   }
-  if constexpr (C::source == Source::cache)
+  if constexpr (C::source() == Source::cache)
     position.valid = position.valid && position.value >= 0 && position.value < p.table_rows;
   return position;
 }

@@ -29,7 +29,7 @@ ROPELINE_DEVICE void rotate_run(float (&lo)[n], float (&hi)[n], const Turn* turn
     float& first = !C::interleaved ? lo[i] : i < half ? lo[2 * i] : hi[2 * (i - half)];
     float& second = !C::interleaved ? hi[i] : i < half ? lo[2 * i + 1] : hi[2 * (i - half) + 1];
     float a = first, b = second;
-    rotate<rope.products, C::activation>(a, b, turn[i]);
+    rotate<rope.products, C::activation()>(a, b, turn[i]);
     if (spans.turns(spans.first(w * Spans<C>::in_run + i / pairs) + i % pairs)) first = a, second = b;
   }
 }

@@ -29,8 +29,8 @@ ROPELINE_FN uint32_t phase_of(int32_t position, Turns f) {
 
 // Minimax coefficients for |x| <= 1/8 turn, tuned as fp32 numbers: |error| <= 1.011e-7 over all 2^32 phases.
 struct SinCosPolynomial {
-  static constexpr float s1 = 0x1.921fb4p+2f, s3 = -0x1.4abbap+5f, s5 = 0x1.465a66p+6f, s7 = -0x1.2cf5d4p+6f;
-  static constexpr float c2 = -0x1.3bd3a2p+4f, c4 = 0x1.03b17p+6f, c6 = -0x1.4ea9a8p+6f;
+  float s1 = 0x1.921fb4p+2f, s3 = -0x1.4abbap+5f, s5 = 0x1.465a66p+6f, s7 = -0x1.2cf5d4p+6f;
+  float c2 = -0x1.3bd3a2p+4f, c4 = 0x1.03b17p+6f, c6 = -0x1.4ea9a8p+6f;
 };
 
 struct SinCos {
@@ -55,11 +55,11 @@ ROPELINE_FN float phase_mul(float a, float b) {
 
 // sin and cos of the angle folded into an eighth of a turn to either side, before the eighth decides which is which.
 ROPELINE_FN SinCos folded_sin_cos(uint32_t u) {
-  using P = SinCosPolynomial;
+  constexpr SinCosPolynomial p;
   const float x = phase_mul(static_cast<float>(static_cast<int32_t>(u << 2)), 0x1p-34f);
   const float z = phase_mul(x, x);
-  const float s = phase_mul(x, phase_fma(phase_fma(phase_fma(P::s7, z, P::s5), z, P::s3), z, P::s1));
-  const float c = phase_fma(phase_fma(phase_fma(P::c6, z, P::c4), z, P::c2), z, 1.0f);
+  const float s = phase_mul(x, phase_fma(phase_fma(phase_fma(p.s7, z, p.s5), z, p.s3), z, p.s1));
+  const float c = phase_fma(phase_fma(phase_fma(p.c6, z, p.c4), z, p.c2), z, 1.0f);
   return {s, c};
 }
 

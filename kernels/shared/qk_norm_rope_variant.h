@@ -70,7 +70,7 @@ struct Variant {
 // --- a head: D/2 pairs (lo, hi) in the order of docs/numerics.md section 2, cut into runs of neighbouring pairs
 // ----------
 
-inline constexpr int kWarp = 32;
+enum : int { kWarp = 32 };
 
 ROPELINE_FN constexpr int runs_of_head(const Variant& v) { return v.head_dim / 2 / v.form.run; }
 

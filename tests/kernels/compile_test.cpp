@@ -59,6 +59,8 @@ TEST_P(Compiles, EveryVariantWithoutASpillAndWithWholeRuns) {
     EXPECT_EQ(facts.spill_store_bytes + facts.spill_load_bytes + facts.stack_bytes + code.local, 0);
     // NVRTC names what has internal linkage after the process: such a binary is another one in every process.
     EXPECT_EQ(binary->image.find("_INTERNAL_"), std::string::npos);
+    EXPECT_EQ(binary->image.find(".nv.global"), std::string::npos)
+        << "a constant became a variable, which loads slowly";
     expect_whole_runs(code, each.variant);
   }
 }

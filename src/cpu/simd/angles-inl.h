@@ -29,13 +29,13 @@ HWY_INLINE Words phase_of(hn::Vec<I> position, Words hi, hn::Vec<I> lo) {
 }
 
 HWY_INLINE void sin_cos(Words u, Floats& sin, Floats& cos) {
-  using P = SinCosPolynomial;
+  constexpr SinCosPolynomial p;
   const auto c = [](float value) HWY_ATTR { return hn::Set(F(), value); };
   const Floats x = hn::Mul(hn::ConvertTo(F(), hn::BitCast(I(), hn::ShiftLeft<2>(u))), c(0x1p-34f));
   const Floats z = hn::Mul(x, x);
-  const Floats odd = hn::MulAdd(hn::MulAdd(hn::MulAdd(c(P::s7), z, c(P::s5)), z, c(P::s3)), z, c(P::s1));
+  const Floats odd = hn::MulAdd(hn::MulAdd(hn::MulAdd(c(p.s7), z, c(p.s5)), z, c(p.s3)), z, c(p.s1));
   const Floats s = hn::Mul(x, odd);
-  const Floats e = hn::MulAdd(hn::MulAdd(hn::MulAdd(c(P::c6), z, c(P::c4)), z, c(P::c2)), z, c(1.0f));
+  const Floats e = hn::MulAdd(hn::MulAdd(hn::MulAdd(c(p.c6), z, c(p.c4)), z, c(p.c2)), z, c(1.0f));
   const Words v = hn::Add(u, hn::Set(U(), 0x60000000u));
   const auto straight = hn::RebindMask(F(), hn::TestBit(v, hn::Set(U(), 0x40000000u)));
   const Words sign = hn::Set(U(), 0x80000000u);
