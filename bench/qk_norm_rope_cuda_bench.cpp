@@ -256,7 +256,6 @@ double prepare_milliseconds(const Spec& spec) {
 }
 
 void print_prepare(const std::string& folder) {
-  cuda::make_current();
   use(folder);
   jit::compiler_status();  // opens the compiler, once in a process
   const double cold = prepare_milliseconds(spec_of(Style::neox));
@@ -293,6 +292,7 @@ void print_rows(const std::string& folder) {
 int main(int count, char** words) try {
   if (count != 2 && count != 4) return std::fprintf(stderr, "%s CACHE_FOLDER [STYLE TOKENS]\n", words[0]), 2;
   if (const std::string reason = cuda::obstacle(0); !reason.empty()) return std::printf("%s\n", reason.c_str()), 3;
+  cuda::make_current();
   if (count == 4) return use(words[1]), std::puts(row(words[2], std::stoll(words[3])).c_str()), 0;
   std::printf("{\n  \"card\": \"%s\", \"driver\": %d, \"ropeline\": \"%s\", \"nvrtc\": \"%s\",\n",
               cuda::facts(0).name.c_str(), cuda::require_driver().version, version(),
