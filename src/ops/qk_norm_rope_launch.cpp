@@ -66,7 +66,7 @@ bool is_packed(const Variant& v, const QkNormRopeParams& p) {
   const StreamParams& first = v.q.heads ? p.q : p.k;
   const std::int64_t size = size_of(v.activation), row = first.in_token;
   const bool forward =
-      p.tokens == 1 || (row >= 0 && row <= INT32_MAX / size && (!p.positions || p.position_token == 1));
+      p.tokens == 1 || (row >= 0 && row * size <= INT32_MAX && (!p.positions || p.position_token == 1));
   if (p.batches != 1 || p.tokens > most_packed_tokens || !forward || !in_place(first)) return false;
   if (v.q.heads == 0 || v.k.heads == 0) return first.in_head == v.head_dim || v.q.heads + v.k.heads == 1;
   const bool joined =
@@ -118,7 +118,9 @@ Choice choose(std::span<const Variant> variants, const QkNormRopeParams& p, std:
 // --- alignment
 // ---------------------------------------------------------------------------------------------------------
 
-bool multiple(const void* p, std::int64_t bytes) { return reinterpret_cast<std::uintptr_t>(p) % bytes == 0; }
+// Of a power of two: a division would take longer than the rest of the rule.
+bool multiple(std::int64_t x, std::int64_t bytes) { return (x & (bytes - 1)) == 0; }
+bool multiple(const void* p, std::int64_t bytes) { return multiple(reinterpret_cast<std::intptr_t>(p), bytes); }
 
 // Bytes of a table that one access reads.
 int table_access(const Variant& v) {
@@ -176,22 +178,22 @@ QkNormRopeParams batches_of(QkNormRopeParams p, const Spec& spec, std::int64_t f
   return p;
 }
 
-bool fits(const Variant& v, const QkNormRopeParams& p) {
+[[gnu::hot]] bool fits(const Variant& v, const QkNormRopeParams& p) {
   if (v.form.access == 1) return true;
   if (!takes_strides(v, p)) return false;
   const int weight = std::min(16, v.form.access * size_of(v.weight));
   if (!multiple(p.q.weight, weight) || !multiple(p.k.weight, weight)) return false;
   if (v.source == Source::none || v.source == Source::turns) return true;
   const int bytes = table_access(v);
-  return multiple(p.cos, bytes) && multiple(p.sin, bytes) && p.table_row * size_of(v.table) % bytes == 0 &&
-         p.table_batch * size_of(v.table) % bytes == 0;
+  return multiple(p.cos, bytes) && multiple(p.sin, bytes) && multiple(p.table_row * size_of(v.table), bytes) &&
+         multiple(p.table_batch * size_of(v.table), bytes);
 }
 
-Launch launch_of(const Spec& spec, const Variant& v, int wanted_warps, const QkNormRopeParams& params,
-                 const LaunchAngles& angles) {
+[[gnu::hot]] Launch launch_of(const Spec& spec, const Variant& v, int wanted_warps, const QkNormRopeParams& params,
+                              const LaunchAngles& angles) {
   const int block = v.form.packed ? v.form.threads / kernel::kWarp : block_warps(v, wanted_warps);
   const auto tokens = static_cast<unsigned>(v.form.tokens);
-  const auto of_tokens = static_cast<unsigned>((params.tokens + tokens - 1) / tokens);
+  const auto of_tokens = (static_cast<unsigned>(params.tokens) + tokens - 1) / tokens;
   const auto of_token = static_cast<unsigned>(kernel::divide_up(warps_of_token(v), block));
   Launch launch{.block = {static_cast<unsigned>(block * kernel::kWarp), tokens, 1},
                 .argument = argument(spec, params, angles)};
@@ -200,8 +202,8 @@ Launch launch_of(const Spec& spec, const Variant& v, int wanted_warps, const QkN
   return launch;
 }
 
-Launch launch(const Spec& spec, std::span<const Variant> variants, const QkNormRopeParams& params,
-              const LaunchAngles& angles, int multiprocessors) {
+[[gnu::hot]] Launch launch(const Spec& spec, std::span<const Variant> variants, const QkNormRopeParams& params,
+                           const LaunchAngles& angles, int multiprocessors) {
   const int last = static_cast<int>(variants.size()) - 1;
   Choice choice = last > 0 ? choose(variants, params, multiprocessors) : Choice{last, 4};
   if (!fits(variants[choice.variant], params)) choice = {last, 4};
