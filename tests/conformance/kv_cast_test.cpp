@@ -12,6 +12,7 @@
 #include "conformance/device_blocks.h"
 #include "conformance/floating_mode.h"
 #include "conformance/kv_cast_call.h"
+#include "conformance/kv_cast_far.h"
 #include "not_run.h"
 #include "ops/kv_cast.h"
 #include "ops/kv_cast_launch.h"
@@ -193,6 +194,17 @@ TEST_P(KvCast, NoTokensAndNoRowsWriteNothing) {
   EXPECT_TRUE(conforms({.spec = spec_of(2, 64), .tokens = 0}));
   EXPECT_TRUE(conforms({.spec = spec_of(2, 64), .rows = 0}));
   EXPECT_TRUE(conforms({.spec = spec_of(2, 64), .tokens = 0, .rows = 0}));
+}
+
+TEST(KvCastFar, HeadsThatLieGigabytesApart) {
+  FarCall expected;
+  reference::run(FarCall::spec(), expected.args);
+  EXPECT_FALSE(FarCall().equals(expected));
+  for (const CpuTarget target : cpu_targets()) {
+    FarCall got;
+    prepare(FarCall::spec(), Device::cpu(target)).run(got.args);
+    EXPECT_TRUE(got.equals(expected)) << name_of(target);
+  }
 }
 
 TEST_P(KvCast, ManyTokensOverSeveralThreads) {

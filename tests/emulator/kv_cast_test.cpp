@@ -5,9 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "conformance/kv_cast_call.h"
+#include "conformance/kv_cast_far.h"
 #include "emulator/kv_cast_cases.h"
 #include "emulator/kv_cast_kernels.h"
 #include "ops/kv_cast_launch.h"
@@ -31,11 +33,12 @@ KvCastRecipe random_recipe(const KvCastSpec& spec, int index, Random& random) {
   return r;
 }
 
+Index index3(const std::array<unsigned, 3>& n) { return {n[0], n[1], n[2]}; }
+
 testing::AssertionResult conforms(std::size_t index, const KvCastCall& expected, KvCastCall got,
                                   Conditions conditions) {
   const KvCastParams params = op::params(got.args);
   const op::Launch l = op::launch(kKvCastCases[index], params.tokens);
-  const auto index3 = [](const std::array<unsigned, 3>& n) { return Index{n[0], n[1], n[2]}; };
   try {
     if (params.locs > 0) run_kv_cast(index, index3(l.grid), index3(l.block), conditions, params);
   } catch (const Fault& fault) {
@@ -57,6 +60,21 @@ TEST_P(EmulatedKvCast, GivesTheReferencesBits) {
     reference::run(expected.spec, expected.args);
     EXPECT_TRUE(conforms(GetParam(), expected, call, {.poison = std::byte{0xa5}}));
     EXPECT_TRUE(conforms(GetParam(), expected, call, {.poison = std::byte{0x3c}, .backward = true}));
+  }
+}
+
+/// Both forms of this layer; its heads are 64 wide.
+TEST(EmulatedKvCastFar, HeadsThatLieGigabytesApart) {
+  FarCall expected;
+  reference::run(FarCall::spec(), expected.args);
+  for (const kernel::KvCastVariant& variant : op::variants(FarCall::spec())) {
+    const auto found = std::ranges::find(kKvCastCases, variant);
+    ASSERT_NE(found, kKvCastCases.end());
+    FarCall got;
+    const KvCastParams params = op::params(got.args);
+    const op::Launch l = op::launch(variant, params.tokens);
+    run_kv_cast(static_cast<std::size_t>(found - kKvCastCases.begin()), index3(l.grid), index3(l.block), {}, params);
+    EXPECT_TRUE(got.equals(expected)) << op::kernel_name(variant);
   }
 }
 
