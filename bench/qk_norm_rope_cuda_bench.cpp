@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -271,7 +272,8 @@ void print_prepare(const std::string& folder) {
 
 /// One row, measured by this very program in a process of its own.
 std::string row_of_a_process(const std::string& folder, const char* style, int tokens) {
-  const std::string command = "/proc/self/exe '" + folder + "' " + style + " " + std::to_string(tokens);
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe");  // of this process, not of the shell
+  const std::string command = "'" + program + "' '" + folder + "' " + style + " " + std::to_string(tokens);
   const std::unique_ptr<FILE, int (*)(FILE*)> output(popen(command.c_str(), "r"), pclose);
   char line[200] = {};
   if (!output || !std::fgets(line, sizeof line, output.get())) throw std::runtime_error("no row from " + command);
