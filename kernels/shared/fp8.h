@@ -7,10 +7,11 @@
 
 namespace ropeline {
 
-inline constexpr uint32_t kE4m3Largest = 0x43e00000u;  // fp32 bits of 448, code 0x7e
-inline constexpr uint32_t kE4m3Normal = 0x3c800000u;   // of 2^-6, the smallest normal number, code 0x08
-inline constexpr uint32_t kE4m3Nan = 0x7fu;
-inline constexpr float kE4m3Shifter = 0x1p14f;  // numbers from here on are 2^-9 apart, as E4M3's subnormals are
+enum : uint32_t { kE4m3Largest = 0x43e00000u };  // fp32 bits of 448, code 0x7e
+enum : uint32_t { kE4m3Normal = 0x3c800000u };   // of 2^-6, the smallest normal number, code 0x08
+enum : uint32_t { kE4m3Nan = 0x7fu };
+// Numbers from here on are 2^-9 apart, as E4M3's subnormals are.
+ROPELINE_FN constexpr float e4m3_shifter() { return 0x1p14f; }
 
 ROPELINE_FN float e4m3_add(float a, float b) {
 #if defined(__CUDA_ARCH__)
@@ -26,7 +27,7 @@ ROPELINE_FN uint32_t fp32_to_e4m3(float x) {
   if (magnitude > 0x7f800000u) return kE4m3Nan;
   const uint32_t a = magnitude < kE4m3Largest ? magnitude : kE4m3Largest;
   const uint32_t normal = (a - (120u << 23) + 0x7ffffu + ((a >> 20) & 1u)) >> 20;  // exponents are 120 apart
-  const uint32_t subnormal = bits_of(e4m3_add(float_of(a), kE4m3Shifter)) - 0x46800000u;
+  const uint32_t subnormal = bits_of(e4m3_add(float_of(a), e4m3_shifter())) - 0x46800000u;
   return ((u >> 24) & 0x80u) | (a < kE4m3Normal ? subnormal : normal);
 }
 

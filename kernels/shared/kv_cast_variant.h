@@ -17,7 +17,7 @@ struct KvCastVariant {
   bool operator==(const KvCastVariant&) const = default;
 };
 
-inline constexpr int kKvCastThreads = 128;  ///< the most of a block
+enum : int { kKvCastThreads = 128 };  ///< the most of a block
 
 /// Lanes of a token, for k or for v where these are apart.
 ROPELINE_FN constexpr int lanes_of(const KvCastVariant& v) { return v.heads * (v.head_dim / v.run); }

@@ -51,6 +51,8 @@ TEST_P(KvCastCompiles, EveryVariantWithoutASpillAndWithWholeRuns) {
     SCOPED_TRACE(facts.expression);
     EXPECT_EQ(facts.spill_store_bytes + facts.spill_load_bytes + facts.stack_bytes + code.local, 0);
     EXPECT_EQ(binary->image.find("_INTERNAL_"), std::string::npos);
+    EXPECT_EQ(binary->image.find(".nv.global"), std::string::npos)
+        << "a constant became a variable, which loads slowly";
     expect_whole_runs(code, v);
     std::printf("%s run %d%s: %d instructions, %d registers\n", GetParam(), v.run, v.apart ? " apart" : "",
                 code.instructions, facts.registers);

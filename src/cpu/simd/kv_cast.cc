@@ -32,7 +32,7 @@ HWY_INLINE Words e4m3(Floats x) {
   const Words u = bits(x), magnitude = hn::And(u, word(0x7fffffff)), a = hn::Min(magnitude, word(kE4m3Largest));
   const Words odd = hn::And(hn::ShiftRight<20>(a), word(1));
   const Words normal = hn::ShiftRight<20>(hn::Add(hn::Add(a, word(0x7ffffu - (120u << 23))), odd));
-  const Words subnormal = hn::Sub(bits(hn::Add(floats(a), hn::Set(F(), kE4m3Shifter))), word(0x46800000u));
+  const Words subnormal = hn::Sub(bits(hn::Add(floats(a), hn::Set(F(), e4m3_shifter()))), word(0x46800000u));
   const Words code = hn::IfThenElse(hn::Lt(a, word(kE4m3Normal)), subnormal, normal);
   const Words signed_code = hn::Or(code, hn::And(hn::ShiftRight<24>(u), word(0x80)));
   return hn::IfThenElse(hn::RebindMask(U(), hn::IsNaN(x)), word(kE4m3Nan), signed_code);
