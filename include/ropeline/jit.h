@@ -139,7 +139,8 @@ class ROPELINE_API Kernel {
   /// The same with the addresses of the arguments, as cuLaunchKernelEx takes them.
   void launch_addresses(const Launch& how, const void* const* arguments) const;
 
-  /// Allows launches with up to so much dynamic shared memory (needed above 48 KiB).
+  /// Allows launches with up to so much dynamic shared memory (needed above 48 KiB), to all who hold this kernel on its
+  /// device; the most that was ever allowed stays.
   void allow_shared_bytes(int bytes) const;
 
   const KernelFacts& facts() const noexcept { return *facts_; }

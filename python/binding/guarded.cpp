@@ -32,12 +32,16 @@ std::string in_parts(const jit::Error& error) {
 
 }  // namespace
 
-int remember(const std::exception& error) noexcept {
+int remember(const std::exception& error) noexcept try {
+  last_jit_error.clear();
   last_error = error.what();
-  const auto* of_jit = dynamic_cast<const jit::Error*>(&error);
-  last_jit_error = of_jit ? in_parts(*of_jit) : std::string();
+  if (const auto* of_jit = dynamic_cast<const jit::Error*>(&error)) last_jit_error = in_parts(*of_jit);
   const auto* ours = dynamic_cast<const Error*>(&error);
   return ours ? status_of(ours->kind()) : ropeline_internal;
+} catch (...) {
+  last_error = "memory";  // out of it; short enough to need none
+  last_jit_error.clear();
+  return ropeline_internal;
 }
 
 void give(const char** place, std::string text) {

@@ -20,6 +20,8 @@ int guarded(Body body) noexcept try {
   return ropeline_ok;
 } catch (const std::exception& error) {
   return remember(error);
+} catch (...) {
+  return remember(std::bad_exception());
 }
 
 }  // namespace ropeline::binding

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -32,8 +33,8 @@ Program program_of(const char* json) {
   p.options.flags = j.at("flags").get<std::vector<std::string>>();
   p.options.minimal = j.at("minimal");
   p.options.pin_compiler = j.at("pin_compiler");
-  p.options.compile_limit =
-      std::chrono::milliseconds(static_cast<std::int64_t>(1000 * j.at("compile_limit").get<double>()));
+  const double seconds = std::clamp(j.at("compile_limit").get<double>(), 0.001, 1e6);
+  p.options.compile_limit = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * seconds));
   return p;
 }
 
@@ -72,7 +73,6 @@ Json describe(const jit::Binary& binary) {
 // A kernel on its device, and where its parameters are in the memory that a launch brings.
 struct Launchable {
   jit::Kernel kernel;
-  std::string architecture;
   int device;
   std::vector<unsigned> offsets;
 };
@@ -83,7 +83,7 @@ struct Loaded {
 };
 
 Launchable launchable(const jit::Module& module, std::size_t index, int device) {
-  Launchable one{module.kernel(index), module.binary().architecture, device, {}};
+  Launchable one{module.kernel(index), device, {}};
   if (const auto parameters = parameters_of(module.binary(), one.kernel.facts()))
     for (const Parameter& p : *parameters) one.offsets.push_back(p.offset);
   return one;
@@ -94,13 +94,6 @@ Loaded* load(const Program& program, int device, void* stream) {
   for (std::size_t i = 0; i < program.source.kernels.size(); ++i)
     loaded->kernels.push_back(launchable(loaded->module, i, device));
   return loaded.release();
-}
-
-// The static part of PTX is not known before the driver compiles it.
-int shared_bytes_to_allow(const Launchable& kernel, int asked) {
-  const bool ptx = kernel.architecture.starts_with("compute_");
-  const int all = cuda::facts(kernel.device).shared_bytes_optin - kernel.kernel.facts().shared_bytes;
-  return ptx ? asked : std::max(asked, all);
 }
 
 void launch(const Launchable& kernel, const RopelineLaunch& how) {
@@ -155,15 +148,12 @@ int ropeline_jit_load(const char* program, int device, void* stream, void** modu
 
 void ropeline_jit_release(void* module) { delete static_cast<Loaded*>(module); }
 
-const void* ropeline_jit_kernel(const void* module, int index) {
-  return &static_cast<const Loaded*>(module)->kernels.at(index);
+int ropeline_jit_kernel(const void* module, int index, const void** kernel) {
+  return guarded([&] { *kernel = &static_cast<const Loaded*>(module)->kernels.at(index); });
 }
 
 int ropeline_jit_allow_shared_bytes(const void* kernel, int bytes) {
-  return guarded([&] {
-    const auto& one = *static_cast<const Launchable*>(kernel);
-    one.kernel.allow_shared_bytes(shared_bytes_to_allow(one, bytes));
-  });
+  return guarded([&] { static_cast<const Launchable*>(kernel)->kernel.allow_shared_bytes(bytes); });
 }
 
 int ropeline_jit_launch(const void* kernel, const RopelineLaunch* how) {

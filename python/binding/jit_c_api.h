@@ -25,9 +25,8 @@ ROPELINE_C_API int ropeline_jit_load(const char* program, int device, void* stre
 ROPELINE_C_API void ropeline_jit_release(void* module);
 
 /// The kernel of that place in the program, for ropeline_jit_launch; valid as long as its module.
-ROPELINE_C_API const void* ropeline_jit_kernel(const void* module, int index);
-/// Allows launches with so much dynamic shared memory, and with as much as the device has: the driver keeps one number
-/// for all who share the kernel, and it must not shrink under one of them.
+ROPELINE_C_API int ropeline_jit_kernel(const void* module, int index, const void** kernel);
+/// Allows launches with up to so much dynamic shared memory, to all who hold the kernel; never takes any back.
 ROPELINE_C_API int ropeline_jit_allow_shared_bytes(const void* kernel, int bytes);
 
 /// A launch; the arguments follow it, each at the offset of its parameter.

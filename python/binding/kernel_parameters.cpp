@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <string_view>
 
@@ -78,7 +79,8 @@ std::string_view section(std::string_view image, std::string_view name) {
 
 // An attribute of .nv.info: how its value is kept, which it is, and the value or its size.
 struct Attribute {
-  static constexpr std::uint8_t sized = 4, parameter = 0x17;  // EIFMT_SVAL, EIATTR_KPARAM_INFO
+  static constexpr std::uint8_t sized = 4;                                 // EIFMT_SVAL
+  static constexpr std::uint8_t parameter = 0x17, large_parameter = 0x45;  // EIATTR_KPARAM_INFO, and its second form
   std::uint8_t format, kind;
   std::uint16_t value;
 };
@@ -86,24 +88,24 @@ struct Attribute {
 struct CubinParameter {
   std::uint32_t index;
   std::uint16_t ordinal, offset;
-  std::uint32_t packed;  // the upper 14 bits are the size
-  Parameter plain() const { return {{}, offset, packed >> 18}; }
+  std::uint32_t last;  // the upper 14 bits are the size; all are in the second form, of kernels with above 4 KB
+  Parameter plain(bool large) const { return {{}, offset, large ? last : last >> 18}; }
 };
 
 std::optional<Parameters> sizes_in_cubin(const std::string& image, const std::string& symbol) {
   const std::string_view info = section(image, ".nv.info." + symbol);
   if (info.empty()) return std::nullopt;
-  std::vector<CubinParameter> found;
+  std::map<std::uint16_t, Parameter> found;  // by place
   for (std::size_t at = 0; at < info.size();) {
     const auto attribute = read<Attribute>(info, at);
     if (!attribute) return std::nullopt;
-    if (attribute->kind == Attribute::parameter && attribute->format == Attribute::sized)
-      if (const auto one = read<CubinParameter>(info, at + sizeof(Attribute))) found.push_back(*one);
+    const bool large = attribute->kind == Attribute::large_parameter;
+    if ((large || attribute->kind == Attribute::parameter) && attribute->format == Attribute::sized)
+      if (const auto one = read<CubinParameter>(info, at + sizeof(Attribute))) found[one->ordinal] = one->plain(large);
     at += sizeof(Attribute) + (attribute->format == Attribute::sized ? attribute->value : 0);
   }
-  std::ranges::sort(found, {}, &CubinParameter::ordinal);
   Parameters parameters;
-  for (const CubinParameter& one : found) parameters.push_back(one.plain());
+  for (const auto& [place, one] : found) parameters.push_back(one);
   return parameters;
 }
 

@@ -57,12 +57,16 @@ std::vector<Function> Library::upload() const {
   return functions;
 }
 
-void allow_shared_bytes(KernelHandle kernel, int device, int bytes) {
+void Library::allow_shared_bytes(KernelHandle kernel, int device, int bytes) const {
+  const std::lock_guard lock(allowing_);
+  int& allowed = allowed_[{kernel, device}];
+  if (bytes <= allowed) return;
   const Driver& d = require_driver();
   DeviceHandle handle = 0;
   check(d, d.device_get(&handle, device), jit::Stage::load, "cuDeviceGet");
   check(d, d.kernel_set_attribute(attribute::max_dynamic_shared_bytes, bytes, kernel, handle), jit::Stage::load,
         text("cuKernelSetAttribute(dynamic shared bytes = ", bytes, ")"));
+  allowed = bytes;
 }
 
 }  // namespace ropeline::cuda

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <map>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "driver.h"
@@ -22,12 +25,15 @@ class Library {
   /// launches there: a kernel's handle is good in any context, but is looked up at each launch, which takes 0.7 us.
   std::vector<Function> upload() const;
 
+  /// Dynamic shared memory above 48 KiB has to be asked for, per device. The driver keeps one number for all who hold
+  /// the kernel, so the most that was asked for stays.
+  void allow_shared_bytes(KernelHandle kernel, int device, int bytes) const;
+
  private:
   LibraryHandle handle_ = nullptr;
   std::vector<KernelHandle> kernels_;
+  mutable std::mutex allowing_;
+  mutable std::map<std::pair<KernelHandle, int>, int> allowed_;  // shared bytes, by kernel and device
 };
-
-/// Dynamic shared memory above 48 KiB has to be asked for, per device.
-void allow_shared_bytes(KernelHandle kernel, int device, int bytes);
 
 }  // namespace ropeline::cuda

@@ -94,7 +94,7 @@ Module load(const Source& source, const Options& options, void* stream) {
 }
 
 void Kernel::allow_shared_bytes(int bytes) const {
-  cuda::allow_shared_bytes(static_cast<cuda::KernelHandle>(handle_), loaded_->device, bytes);
+  loaded_->library->allow_shared_bytes(static_cast<cuda::KernelHandle>(handle_), loaded_->device, bytes);
 }
 
 Kernel Module::kernel(std::size_t index) const {

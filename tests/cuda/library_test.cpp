@@ -61,7 +61,8 @@ TEST_F(Libraries, RefusalsComeWithAHint) {
 
 TEST_F(Libraries, SharedMemoryIsAskedForPerDevice) {
   const Library library(binary());
-  allow_shared_bytes(library.kernel(0), 1, 100000);
+  library.allow_shared_bytes(library.kernel(0), 1, 100000);
+  library.allow_shared_bytes(library.kernel(0), 1, 60000);  // less than another holder needs
   EXPECT_EQ(fake.calls, std::vector<std::string>{"attribute 8 = 100000 on 1"});
 }
 

@@ -66,6 +66,7 @@ def launches(module):
     plain.launch(1, 1, OnDevice(0x5555), ctypes.c_float(0.25), ctypes.c_int64(-3), stream=7)
     scale.launch(1, 1, None, None, 1.0, 1, stream=7, shared_bytes=100_000)
     module["none"].launch(1, 1, stream=7)
+    module.kernel().launch(1, 1, None, None, 1.0, 1, stream=7, shared_bytes=60_000)  # takes nothing from `scale`
 
 
 def refusals(module):

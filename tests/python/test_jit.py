@@ -57,6 +57,14 @@ def test_a_kernel_knows_its_parameters(nvrtc, architecture):
     assert none.parameters == ()
 
 
+@pytest.mark.parametrize("architecture", ["sm_90", "compute_90"])
+@pytest.mark.parametrize("size", [4200, 4352, 8000, 32000])
+def test_a_kernel_may_have_large_parameters(nvrtc, architecture, size):
+    text = f"struct P {{ char c[{size}]; }}; __global__ void k(P p, float* y, int n) {{ *y = p.c[n]; }}"
+    (kernel,) = jit.build(text=text, kernels="k", architecture=architecture).kernels
+    assert [(p.offset, p.bytes) for p in kernel.parameters] == [(0, size), (size, 8), (size + 8, 4)]
+
+
 def test_an_include_beside_the_file_is_part_of_the_program(nvrtc, tmp_path):
     (tmp_path / "two.cuh").write_text('#include "factor.h"\n__global__ void two(float* y) { *y *= FACTOR; }\n')
     (tmp_path / "factor.h").write_text("#define FACTOR 2\n")
@@ -141,6 +149,17 @@ def test_a_program_is_a_file_or_a_text():
     for program in ({}, {"path": "a.cuh", "text": "x"}):
         with pytest.raises(TypeError, match=r"either a file or text"):
             jit.build(kernels="k", **program)
+
+
+def test_a_limit_is_a_time():
+    for limit in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match=f"^compile_limit: {limit!r} is not a number of seconds above 0$"):
+            jit.build(text="x", kernels="k", architecture="sm_90", compile_limit=limit)
+
+
+def test_a_folder_whose_name_is_no_utf8():
+    with pytest.raises(ValueError, match=r"^include_folders: .* is not UTF-8$"):
+        jit.build(text="x", kernels="k", architecture="sm_90", include_folders=[os.fsdecode(b"/a/\xff")])
 
 
 def test_an_error_survives_pickling(nvrtc):

@@ -34,6 +34,24 @@ def test_arguments_of_other_types_are_others():
     seen = []
     make = jit.cache_once(lambda *args, **kwargs: seen.append((args, kwargs)) or len(seen))
     assert [make(1), make(1.0), make(True), make(1), make(x=1), make(x=1.0), make()] == [1, 2, 3, 1, 4, 5, 6]
+    inner = [((1,),), ((True,),), (("a", (1.0,)),), (frozenset([0.0]),), (frozenset([-0.0]),), (0.0,), (-0.0,)]
+    assert [make(*args) for args in inner] == [7, 8, 9, 10, 11, 12, 13]
+    assert [make(*args) for args in inner] == [7, 8, 9, 10, 11, 12, 13]
+
+
+ALONE = """
+import json, signal
+from ropeline import jit
+from ropeline.jit import once
+signal.alarm(60)  # a wait for ever ends here
+make = jit.cache_once(lambda width: width)
+with once._lock:  # a finalizer or signal handler comes while the thread has the lock
+    print(json.dumps(make(4)))
+"""
+
+
+def test_a_finalizer_inside_may_ask_for_a_result(tmp_path):
+    assert child(["-c", ALONE], tmp_path) == 4
 
 
 def test_each_device_has_its_own(monkeypatch):

@@ -14,7 +14,7 @@ ARGUMENTS = {
     "ropeline_jit_build": [ctypes.c_char_p, _TEXT, ctypes.POINTER(_HANDLE), ctypes.POINTER(ctypes.c_int64)],
     "ropeline_jit_load": [ctypes.c_char_p, _INT, _HANDLE, ctypes.POINTER(_HANDLE), _TEXT],
     "ropeline_jit_release": [_HANDLE],
-    "ropeline_jit_kernel": [_HANDLE, _INT],
+    "ropeline_jit_kernel": [_HANDLE, _INT, ctypes.POINTER(_HANDLE)],
     "ropeline_jit_allow_shared_bytes": [_HANDLE, _INT],
     "ropeline_jit_launch": [_HANDLE, ctypes.c_char_p],
     "ropeline_jit_statistics": [_TEXT],
@@ -25,10 +25,9 @@ ARGUMENTS = {
 for _name, _types in ARGUMENTS.items():
     getattr(_c, _name).argtypes = _types
 _c.ropeline_jit_error.restype = ctypes.c_char_p
-_c.ropeline_jit_kernel.restype = _HANDLE
 _c.ropeline_jit_release.restype = None
 
-launch, release, kernel = _c.ropeline_jit_launch, _c.ropeline_jit_release, _c.ropeline_jit_kernel
+launch, release = _c.ropeline_jit_launch, _c.ropeline_jit_release
 
 
 class Error(RuntimeError):
@@ -84,6 +83,12 @@ def load(program: str, device: int, stream: int) -> tuple[int, dict[str, Any]]:
     module, facts = ctypes.c_void_p(), ctypes.c_char_p()
     check(_c.ropeline_jit_load(program.encode(), device, stream, ctypes.byref(module), ctypes.byref(facts)))
     return module.value or 0, json.loads(facts.value or b"")
+
+
+def kernel(module: int, index: int) -> int:
+    handle = ctypes.c_void_p()
+    check(_c.ropeline_jit_kernel(module, index, ctypes.byref(handle)))
+    return handle.value or 0
 
 
 def allow_shared_bytes(handle: int, count: int) -> None:

@@ -98,7 +98,7 @@ class Kernel:
     def _allow_shared_bytes(self, count: int) -> None:
         """Above 48 KiB a kernel has to ask, once. What is more than the device has is an error here."""
         _calls.allow_shared_bytes(self._handle, count)
-        self._shared_limit = count
+        self._shared_limit = max(self._shared_limit, count)
 
     def _explain(self, grid: Dims, block: Dims, shared_bytes: int, arguments: tuple[Any, ...]) -> None:
         """Raises what is wrong with a launch that could not be packed."""

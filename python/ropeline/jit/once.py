@@ -12,8 +12,9 @@ from . import _torch
 
 Result = TypeVar("Result")
 
-# Held for moments only, and over fork(), so that a child never finds it taken by a thread that it does not have.
-_lock = threading.Lock()
+# Held for moments only, and over fork(), so that a child never finds it taken by a thread that it does not have. A
+# finalizer or a signal's handler that runs inside may ask for a result of its own.
+_lock = threading.RLock()
 os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
@@ -25,6 +26,20 @@ class _Flight:
         self.process, self.thread = os.getpid(), threading.get_ident()
 
 
+def _exactly(value: Any) -> Any:
+    """A key that tells values apart which == does not: by type, also within a tuple, and 0.0 from -0.0."""
+    kind = type(value)
+    if kind is float:
+        return kind, value.hex()
+    if kind is complex:
+        return kind, repr(value)
+    if isinstance(value, tuple):
+        return kind, tuple(map(_exactly, value))
+    if isinstance(value, frozenset):
+        return kind, frozenset(map(_exactly, value))
+    return kind, value
+
+
 def cache_once(function: Callable[..., Result]) -> Callable[..., Result]:
     """Remembers what a function returns: called once for each arguments and device, whatever the number of threads.
 
@@ -32,7 +47,8 @@ def cache_once(function: Callable[..., Result]) -> Callable[..., Result]:
         def scale(width: int) -> jit.Kernel:
             return jit.load("scale.cuh", kernels=[f"scale<float, {width}>"]).kernel()
 
-    Arguments are hashable, and told apart by type, too: 1, 1.0 and True are three. A failure reaches all who waited for
+    Arguments are hashable, and told apart by type, too: 1, 1.0 and True are three, also within a tuple or frozenset. An
+    object of a class of one's own is the same argument as what it is equal to. A failure reaches all who waited for
     it and is not kept: the next call tries again. Dynamo does not trace into it: in compiled code that is no op of its
     own, a call is a break of the graph, while functools.lru_cache would be traced through.
     """
@@ -41,12 +57,13 @@ def cache_once(function: Callable[..., Result]) -> Callable[..., Result]:
 
     def board(key: Any) -> tuple[_Flight, bool]:
         """The flight of a key, and whether the caller is to make the result."""
+        new = _Flight()
         with _lock:
             flight = flights.get(key)
-            if flight and flight.process == os.getpid():  # else it belongs to a thread that a fork has left behind
+            if flight and flight.process == new.process:  # else it belongs to a thread that a fork has left behind
                 return flight, False
-            flights[key] = flight = _Flight()
-            return flight, True
+            flights[key] = new
+            return new, True
 
     def make(key: Any, flight: _Flight, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
         try:
@@ -63,10 +80,9 @@ def cache_once(function: Callable[..., Result]) -> Callable[..., Result]:
 
     @functools.wraps(function)
     def once(*args: Any, **kwargs: Any) -> Result:
-        key = (_torch.current_device(), args, *map(type, args))
+        key = _torch.current_device(), *map(_exactly, args)
         if kwargs:
-            named = sorted(kwargs.items())
-            key += (tuple(named), *[type(value) for _, value in named])
+            key += (tuple((name, _exactly(value)) for name, value in sorted(kwargs.items())),)
         try:
             return made[key]
         except KeyError:

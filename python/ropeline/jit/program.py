@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pathlib
 import weakref
@@ -71,8 +72,56 @@ def _words(words: str | Iterable[Path]) -> list[str]:
     return [words] if isinstance(words, str) else [os.fspath(word) for word in words]
 
 
+def _seconds(limit: float) -> float:
+    seconds = float(limit)
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"compile_limit: {limit!r} is not a number of seconds above 0")
+    return seconds
+
+
 def _program(
     path: Path | None,
+    kernels: str | Iterable[str],
+    text: str | None,
+    name: str | None,
+    flags: Iterable[str],
+    headers: Mapping[str, str] | None,
+    include_folders: Iterable[Path],
+    architecture: str | None,
+    minimal: bool,
+    pin_compiler: bool,
+    compile_limit: float,
+) -> str:
+    """The program as JSON, for C++."""
+    if (path is None) == (text is None):
+        raise TypeError("a program is either a file or text=...: give one of them")
+    folders = _words(include_folders)
+    if path is not None:
+        file = pathlib.Path(path)
+        text, name, folders = _read(file), name or file.name, [str(file.absolute().parent), *folders]
+    program = {
+        "name": name or "kernel.cu",
+        "text": text,
+        "kernels": _words(kernels),
+        "headers": dict(headers or {}),
+        "include_folders": folders,
+        "flags": _words(flags),
+        "architecture": architecture or "",
+        "minimal": bool(minimal),
+        "pin_compiler": bool(pin_compiler),
+        "compile_limit": _seconds(compile_limit),
+    }
+    printed = json.dumps(program, ensure_ascii=False)
+    try:
+        printed.encode()
+    except UnicodeEncodeError:
+        which = next(key for key, value in program.items() if "\\udc" in json.dumps(value))
+        raise ValueError(f"{which}: {program[which]!r} is not UTF-8") from None
+    return printed
+
+
+def build(
+    path: Path | None = None,
     *,
     kernels: str | Iterable[str],
     text: str | None = None,
@@ -84,36 +133,15 @@ def _program(
     minimal: bool = True,
     pin_compiler: bool = False,
     compile_limit: float = 60.0,
-) -> str:
-    """The program as JSON, for C++."""
-    if (path is None) == (text is None):
-        raise TypeError("a program is either a file or text=...: give one of them")
-    folders = _words(include_folders)
-    if path is not None:
-        file = pathlib.Path(path)
-        text, name, folders = _read(file), name or file.name, [str(file.absolute().parent), *folders]
-    return json.dumps(
-        {
-            "name": name or "kernel.cu",
-            "text": text,
-            "kernels": _words(kernels),
-            "headers": dict(headers or {}),
-            "include_folders": folders,
-            "flags": _words(flags),
-            "architecture": architecture or "",
-            "minimal": bool(minimal),
-            "pin_compiler": bool(pin_compiler),
-            "compile_limit": float(compile_limit),
-        }
-    )
-
-
-def build(path: Path | None = None, **program: Any) -> Build:
+) -> Build:
     """Finds or compiles a program without loading it. Takes what `load` takes, but for the device.
 
     Needs no GPU when `architecture` is given. Raises Error.
     """
-    facts, image = _calls.build(_program(path, **program))
+    program = _program(
+        path, kernels, text, name, flags, headers, include_folders, architecture, minimal, pin_compiler, compile_limit
+    )
+    facts, image = _calls.build(program)
     return Build(kernels=_facts_of(facts.pop("kernels")), image=image, **facts)
 
 
@@ -146,7 +174,21 @@ class Module:
     __getitem__ = kernel
 
 
-def load(path: Path | None = None, *, device: Any = None, **program: Any) -> Module:
+def load(
+    path: Path | None = None,
+    *,
+    kernels: str | Iterable[str],
+    device: Any = None,
+    text: str | None = None,
+    name: str | None = None,
+    flags: Iterable[str] = (),
+    headers: Mapping[str, str] | None = None,
+    include_folders: Iterable[Path] = (),
+    architecture: str | None = None,
+    minimal: bool = True,
+    pin_compiler: bool = False,
+    compile_limit: float = 60.0,
+) -> Module:
     """Compiles a program for a device, or finds it compiled, and uploads it.
 
     path: a .cuh or .cu file; or text="...", with name="scale.cu" for the compiler's messages.
@@ -160,9 +202,12 @@ def load(path: Path | None = None, *, device: Any = None, **program: Any) -> Mod
     Raises Error. Refused while the current stream is being captured, unless the program is loaded already: load before.
     A second call is a look-up, but it reads the files and computes the key again: keep the module, or let `cache_once`.
     """
-    request, index = _program(path, **program), _torch.device_index(device)
+    program = _program(
+        path, kernels, text, name, flags, headers, include_folders, architecture, minimal, pin_compiler, compile_limit
+    )
+    index = _torch.device_index(device)
     stream = _torch.current_stream(index) if torch.cuda.is_initialized() else 0
-    return Module(*_calls.load(request, index, stream))
+    return Module(*_calls.load(program, index, stream))
 
 
 def statistics() -> dict[str, int]:
