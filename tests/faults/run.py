@@ -18,10 +18,11 @@ import sys
 import tempfile
 
 from faults import AROUND, STAGES, VECTORS
+from kernel_faults import COMPILED, EMULATED
 from kv_cast_faults import KV_CAST
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = ["reference_test", "ops_test", "conformance_test", "kv_cast_test"]
+PROGRAMS = ["reference_test", "ops_test", "conformance_test", "kv_cast_test", "emulator_test", "kernels_compile_test"]
 
 # Which tests a fault of a group may turn red: the loops of one target cannot fail another's.
 WHERE = [
@@ -29,6 +30,8 @@ WHERE = [
     (VECTORS, ["conformance_test"], "-*scalar*"),
     (AROUND, ["reference_test", "ops_test", "conformance_test"], "*"),
     (KV_CAST, ["kv_cast_test", "ops_test"], "*"),
+    (EMULATED, ["emulator_test"], "*"),
+    (COMPILED, ["kernels_compile_test"], "*sm_90"),
 ]
 FAULTS = [(*fault, programs, tests) for faults, programs, tests in WHERE for fault in faults]
 
