@@ -26,12 +26,6 @@ EMULATED = [
         "for (int distance = 1; distance < kWarp; distance *= 2)",
     ),
     (
-        "kernel: a tree over halves of the lanes",
-        "kernels/parts/sum.cuh",
-        "for (int distance = 1; distance < lanes; distance *= 2)",
-        "for (int distance = lanes / 2; distance > 0; distance /= 2)",
-    ),
-    (
         "kernel: lanes without a head store theirs",
         "kernels/parts/heads.cuh",
         "return live && (always_full || group + s * groups < count); }",
