@@ -68,7 +68,7 @@ COMPILED = [
     (
         "machine code: an address of the process in the key",
         "src/jit/key.cpp",
-        'key.text = text("ropeline jit ", kFormat, "\\n");',
-        'key.text = text("ropeline jit ", kFormat, &key, "\\n");',
+        'key.text += text("ropeline jit ", kFormat, "\\n");',
+        'key.text += text("ropeline jit ", kFormat, &key, "\\n");',
     ),
 ]
