@@ -17,6 +17,8 @@ struct Backend {
   std::function<void(const Spec&, const Args&, const Memory&)> run;
   /// Of the specs of a sweep it runs one in so many: a GPU compiles each of them first. ROPELINE_FULL: all.
   unsigned sweep_share = 1;
+  /// Takes little else than q and k side by side, in place: a recipe that leaves the layout open is made so for it.
+  bool wants_packed = false;
 };
 
 inline void PrintTo(const Backend& backend, std::ostream* out) { *out << backend.name; }

@@ -49,6 +49,8 @@ void run_form(const NamedForm& form, const Spec& spec, const Args& host_args, co
   params = op::merged(params);
   const std::vector<kernel::Variant> variants = op::variants(spec);
   const int index = find_variant(form, variants, params);
+  FormUse& use = form_use()[static_cast<std::size_t>(&form - forms().data())];
+  ++use.asked, use.taken += index >= 0;
   if (index < 0 || params.batches > op::most_batches) return run_plan(spec, host_args, memory);
   launch_form(spec, variants[index], index, params);
   blocks.download(memory);
@@ -58,13 +60,18 @@ void run_form(const NamedForm& form, const Spec& spec, const Args& host_args, co
 
 const std::vector<NamedForm>& forms() {
   static const std::vector<NamedForm> all = {
-      {"least_code", [](const kernel::Form& f) { return f.run == 2 && f.access == 2 && f.heads == 1; }},
-      {"one_head", [](const kernel::Form& f) { return f.run == 4 && f.heads == 1; }},
-      {"six_heads", [](const kernel::Form& f) { return f.heads == 6; }},
+      {"least_code", [](const kernel::Form& f) { return f.run == 2 && f.access == 2 && f.heads == 1; }, true},
+      {"one_head", [](const kernel::Form& f) { return f.run == 4 && f.heads == 1; }, true},
+      {"six_heads", [](const kernel::Form& f) { return f.heads == 6; }, true},
       {"two_heads", [](const kernel::Form& f) { return f.heads == 2; }},
       {"elements", [](const kernel::Form& f) { return f.access == 1; }},
   };
   return all;
+}
+
+std::vector<FormUse>& form_use() {
+  static std::vector<FormUse> use(forms().size());
+  return use;
 }
 
 std::vector<Backend> cuda_backends() {
@@ -73,7 +80,7 @@ std::vector<Backend> cuda_backends() {
     all.push_back(
         {std::string("cuda_") + form.name,
          [&form](const Spec& spec, const Args& args, const Memory& memory) { run_form(form, spec, args, memory); },
-         cuda_sweep_share});
+         cuda_sweep_share, form.packed});
   return all;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -12,10 +13,17 @@ namespace ropeline::conformance {
 struct NamedForm {
   const char* name;
   bool (*is)(const kernel::Form&);
+  bool packed = false;  ///< of most specs it takes packed calls alone
 };
 
 /// Every form that a variant may have.
 const std::vector<NamedForm>& forms();
+
+/// How often the backend of a form was asked, and how often the form took the call, by its place in `forms`.
+struct FormUse {
+  std::atomic<int> asked = 0, taken = 0;
+};
+std::vector<FormUse>& form_use();
 
 /// Backend::sweep_share of the backends of a GPU.
 inline constexpr unsigned cuda_sweep_share = 4;

@@ -19,6 +19,18 @@ Spec spec_of(int q, int k, int head_dim, DType type) {
   return qk_norm_rope({q, k, head_dim}, RmsNorm{}, Rope::neox(Frequencies::theta(1e6, head_dim))).with_dtype(type);
 }
 
+/// A form that takes no call is a backend that tests nothing: said at the end of each run.
+class FormsReport : public testing::Environment {
+ public:
+  void TearDown() override {
+    for (std::size_t i = 0; i < forms().size(); ++i)
+      if (const FormUse& use = form_use()[i]; use.asked)
+        std::printf("form %s: took %d of %d calls\n", forms()[i].name, use.taken.load(), use.asked.load());
+  }
+};
+
+const auto* const report = testing::AddGlobalTestEnvironment(new FormsReport);
+
 TEST(CudaBackend, IsAmongTheBackends) {
   if (!cuda_absence().empty()) ROPELINE_NOT_RUN("no CUDA device: " + cuda_absence());
   const auto is_cuda = [](const Backend& backend) { return backend.name.starts_with("cuda"); };

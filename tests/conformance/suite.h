@@ -25,7 +25,8 @@ Call run_reference(Call call);
 testing::AssertionResult conforms(const Backend& backend, const Recipe& recipe);
 
 /// The same for one of a sweep's many specs: true at once for those that the backend leaves to other runs. The seed of
-/// the run and the spec decide, so that runs add up to the whole sweep, and what a spec costs is spent on all its calls.
+/// the run and the spec decide, so that runs add up to the whole sweep, and what a spec costs is spent on all its
+/// calls.
 testing::AssertionResult conforms_in_sweep(const Backend& backend, const Recipe& recipe);
 
 /// The larger sweep: ROPELINE_FULL is set and not 0.
