@@ -26,22 +26,10 @@ EMULATED = [
         "for (int distance = 1; distance < kWarp; distance *= 2)",
     ),
     (
-        "kernel: lanes without a head store theirs",
-        "kernels/parts/heads.cuh",
-        "return live && (always_full || group + s * groups < count); }",
-        "return true; }",
-    ),
-    (
         "kernel: pairs beyond the rotary part are turned",
         ANGLES,
         "return !some_do_not_turn || pair < rotary; }",
         "return !some_do_not_turn || pair <= rotary; }",
-    ),
-    (
-        "kernel: the high half of a position is not looked at",
-        "kernels/parts/position.cuh",
-        "position.valid = static_cast<int32_t>(whole.word[1]) == position.value >> 31;",
-        "position.valid = true;",
     ),
 ]
 
