@@ -48,8 +48,9 @@ Module load_onto(Runtime& runtime, const Request& request, int device) {
                                                        cuda::current_context(), std::move(functions)));
 }
 
-// All that a program on a device follows from, as long as its headers are given or embedded: they cannot change then.
-std::string asked(const Source& source, const Options& options, int device) {
+// The digest of all that a program on a device follows from, as long as its headers are given or embedded: they cannot
+// change then.
+Digest asked(const Source& source, const Options& options, int device) {
   Writer words;
   words.number(device);
   for (const std::string* word : {&source.name, &source.text, &options.architecture}) words.text(*word);
@@ -61,7 +62,7 @@ std::string asked(const Source& source, const Options& options, int device) {
   for (const Header& header : source.headers) words.text(header.name), words.text(header.text);
   words.number(static_cast<int>(options.minimal) + 2 * static_cast<int>(options.pin_compiler));
   words.text(env::nvrtc_append_flags().value_or(""));
-  return words.take();
+  return sha256(words.take());
 }
 
 Module load_program(Runtime& runtime, const Source& source, const Options& options, int device, void* stream) {

@@ -69,7 +69,7 @@ class Runtime {
   };
   Once<OnDevice, Module, OnDeviceHash> modules;
   /// The same by the words of the caller (`asked` of module.cpp), which takes no look at a header.
-  Once<std::string, Module> asked;
+  Once<Digest, Module, DigestHash> asked;
 
  private:
   struct Job;  // a request with its key
