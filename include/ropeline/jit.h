@@ -40,8 +40,13 @@ struct Header {
 ///
 /// An include is looked for in `headers`, then among the headers embedded in Ropeline ("kernels/..."), then in
 /// `include_folders`; a quoted one also beside the file that includes it. The *text* of every file that is reached
-/// becomes part of the key, never its path, so a changed header is another program. What is found nowhere is left to
-/// the compiler. A name that a macro spells (`#include NAME`) is not followed.
+/// becomes part of the key, never its path, so a changed header is another program. `..` may lead out of an include
+/// folder, to a file beside it; of two names for one file under the include folders one is used. What is found nowhere
+/// is left to the compiler, which knows its own headers and opens no file: neither the working directory nor the
+/// folder of `name` is searched.
+///
+/// Refused, by an #error that counts where the compiler comes by: absolute paths, and names that are not in the text
+/// (`#include NAME` of a macro, a directive over two lines). A header that cannot be read is an error.
 struct Source {
   std::string name;                               ///< "scale.cu": what the compiler's messages call it. Not a path.
   std::string text;                               ///< CUDA C++
@@ -53,7 +58,8 @@ struct Source {
 /// How to compile.
 struct Options {
   std::string architecture = {};        ///< "sm_90", "sm_90a", "compute_90" (PTX). Empty: the current device's.
-  std::vector<std::string> flags = {};  ///< one word each: "-DWIDTH=4". Their order does not count. No -I.
+  std::vector<std::string> flags = {};  ///< one word each: "-DWIDTH=4". Their order does not count. None that names
+                                        ///< a file or folder (-I, -include, --pre-include, --use-pch ...)
   bool minimal = true;                  ///< --minimal: faster, but no textures, surfaces and device-side launches
   bool pin_compiler = false;            ///< makes the compiler's version part of the key
   std::chrono::milliseconds compile_limit = std::chrono::seconds(60);  ///< a compile beyond it is an error
@@ -100,7 +106,8 @@ struct Build {
 /// Throws jit::Error.
 ROPELINE_API Build build(const Source& source, const Options& options = {});
 
-/// As `build`, but nothing is compiled: the binary out of a pack, a read-only folder or the cache folder, if one has it.
+/// As `build`, but nothing is compiled: the binary out of a pack, a read-only folder or the cache folder, if one has
+/// it.
 ROPELINE_API std::optional<Build> find(const Source& source, const Options& options = {});
 
 // --- running it --------------------------------------------------------------------------------------------------

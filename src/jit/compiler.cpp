@@ -78,7 +78,12 @@ std::string hint_for(const Job& job, Nvrtc::Result result, const std::string& lo
   if (builtins)
     return text("libnvrtc-builtins.so.", job.api.major, ".", job.api.minor, " is missing beside ", job.api.path,
                 "; install the whole nvidia-cuda-nvrtc package");
-  if (log.find("could not open source file") != std::string::npos ||
+  if (log.find("#error directive: an include may not be") != std::string::npos)
+    return "name its folder in source.include_folders, and the rest of the path in the #include";
+  if (log.find("#error directive: only #include") != std::string::npos)
+    return "write the header's name itself: its text becomes part of the key";
+  if (log.find("#error directive: found beside none") != std::string::npos ||
+      log.find("could not open source file") != std::string::npos ||
       log.find("cannot open source file") != std::string::npos)
     return "give the header's text in source.headers, or its folder in source.include_folders";
   if (result == Nvrtc::invalid_option)

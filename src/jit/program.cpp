@@ -1,10 +1,13 @@
 #include "program.h"
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
 
+#include "directive.h"
 #include "embedded.h"
 #include "error.h"
 
@@ -12,30 +15,6 @@ namespace ropeline::jit {
 namespace {
 
 namespace fs = std::filesystem;
-
-// An include directive within a line: where its operand (with the quotes) stands, and what it says.
-struct Include {
-  std::size_t begin = 0, end = 0;
-  std::string_view name;
-  bool quoted = false;
-};
-
-std::optional<Include> parse_include(std::string_view line) {
-  const auto skip = [&](std::size_t at) {
-    while (at < line.size() && (line[at] == ' ' || line[at] == '\t')) ++at;
-    return at;
-  };
-  std::size_t at = skip(0);
-  if (at == line.size() || line[at] != '#') return std::nullopt;
-  at = skip(at + 1);
-  if (line.substr(at, 7) != "include") return std::nullopt;
-  at = skip(at + 7);
-  if (at == line.size() || (line[at] != '"' && line[at] != '<')) return std::nullopt;
-  const bool quoted = line[at] == '"';
-  const std::size_t close = line.find(quoted ? '"' : '>', at + 1);
-  if (close == line.npos) return std::nullopt;
-  return Include{at, close + 1, line.substr(at + 1, close - at - 1), quoted};
-}
 
 // "a/./b//../c" is "a/c": the one name by which a header is known. Whatever begins at the file system's root is "/".
 std::string normal(std::string_view folder, std::string_view name) {
@@ -62,14 +41,30 @@ std::string normal(std::string_view folder, std::string_view name) {
 
 std::string_view folder_of(std::string_view name) { return name.substr(0, name.rfind('/') + 1); }
 
-bool leaves_root(std::string_view name) { return name.starts_with("..") || name.starts_with("/"); }
+bool leaves_folder(std::string_view name) { return name.starts_with("../") || name == ".."; }
 
-std::optional<std::string> read_text(const fs::path& path) {
-  std::error_code ignored;
-  if (!fs::is_regular_file(path, ignored)) return std::nullopt;
+// A header's text; nothing when there is no such file. One that cannot be read is not an empty one, nor an absent one.
+std::optional<std::string> read_text(const std::string& program, const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  const auto refuse = [&](const char* why) {
+    throw Error(ErrorKind::invalid_argument,
+                {Stage::source, text(program, ": ", path.string(), ": ", why), "its text is part of the key", {}, {}});
+  };
+  if (status.type() == fs::file_type::none) refuse(error.message().c_str());
+  if (status.type() != fs::file_type::regular) return std::nullopt;
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(file), {});
+  std::string content(std::istreambuf_iterator<char>(file), {});
+  if (!file) refuse(errno ? std::strerror(errno) : "cannot be read");
+  return content;
 }
+
+// What stands in place of an include that cannot be followed. The compiler says it where it comes by, together with the
+// rest of the line; a branch that is not taken costs nothing.
+constexpr std::string_view kHidden = "error only #include \"name\" and #include <name>, on one line, are followed: ",
+                           kAbsolute = "error an include may not be an absolute path, whose text no key would hold: ",
+                           kLeaves = "error found beside none of the include folders: ";
 
 class Resolver {
  public:
@@ -79,18 +74,29 @@ class Resolver {
 
   // The text with its includes by canonical names; the headers that it reaches are added.
   std::string follow(std::string_view text, std::string_view name) {
+    refuse_absolute_questions(text);
     std::string out;
     out.reserve(text.size() + 64);
-    const std::string_view folder = folder_of(name);
     std::size_t copied = 0;
-    for (std::size_t hash = text.find('#'), end; hash != text.npos; hash = text.find('#', end)) {
+    const auto replace = [&](std::size_t begin, std::size_t end, std::string_view by) {
+      out.append(text, copied, begin - copied).append(by);
+      copied = end;
+    };
+    const bool digraphs = text.find("%:") != text.npos;
+    const auto next = [&](std::size_t from) {
+      return digraphs ? std::min(text.find('#', from), text.find("%:", from)) : text.find('#', from);
+    };
+    for (std::size_t hash = next(0), end; hash != text.npos; hash = next(end)) {
       const std::size_t line = text.rfind('\n', hash) + 1;  // or 0
       end = std::min(text.find('\n', hash), text.size());
-      if (const auto include = parse_include(text.substr(line, end - line)))
-        if (const std::string reached = reach(*include, folder); !reached.empty()) {
-          out.append(text, copied, line + include->begin - copied).append("\"").append(reached).append("\"");
-          copied = line + include->end;
-        }
+      const std::size_t after = hash + (text[hash] == '#' ? 1 : 2);
+      if (const auto include = parse_include(text.substr(line, end - line))) {
+        const Reached reached = reach(*include, folder_of(name));
+        if (!reached.name.empty()) replace(line + include->begin, line + include->end, "\"" + reached.name + "\"");
+        if (!reached.refusal.empty()) replace(after, after, reached.refusal);
+      } else if (opens_a_file(text, hash)) {
+        replace(after, after, kHidden);
+      }
     }
     return out.append(text, copied);
   }
@@ -98,16 +104,39 @@ class Resolver {
   std::map<std::string, std::string> headers;
 
  private:
-  // The canonical name of an include, with its file among the headers; empty when it is found nowhere.
-  std::string reach(const Include& include, std::string_view folder) {
+  struct Reached {
+    std::string name = {};          // canonical; empty when the include is left to the compiler, which will not find it
+    std::string_view refusal = {};  // why it may not be
+  };
+
+  // An include's file, added to the headers.
+  Reached reach(const Include& include, std::string_view folder) {
+    if (include.name.starts_with('/')) return {.refusal = kAbsolute};
     if (include.quoted)
-      if (std::string name = normal(folder, include.name); add(name)) return name;
-    if (std::string name = normal({}, include.name); add(name)) return name;
-    return {};
+      if (const std::string name = one_name(normal(folder, include.name)); add(name)) return {name};
+    const std::string name = one_name(normal({}, include.name));
+    if (add(name)) return {name};
+    return {.refusal = leaves_folder(name) ? kLeaves : ""};
+  }
+
+  // "../sub/a.h" seen from folder "sub", or from any include folder that holds the same file, is "a.h": two names would
+  // be two headers.
+  std::string one_name(std::string name) const {
+    if (!leaves_folder(name) || own_.contains(name)) return name;
+    for (const std::string& folder : source_.include_folders) {
+      const fs::path file = (fs::absolute(folder) / name).lexically_normal();
+      if (std::error_code ignored; !fs::is_regular_file(file, ignored)) continue;
+      for (const std::string& other : source_.include_folders) {
+        const fs::path root = (fs::absolute(other) / "").lexically_normal();
+        if (std::string inside = file.lexically_relative(root); !leaves_folder(inside)) return inside;
+      }
+      return name;
+    }
+    return name;
   }
 
   bool add(const std::string& name) {
-    if (leaves_root(name)) return false;
+    if (name.starts_with('/')) return false;
     if (headers.contains(name)) return true;
     std::string read;
     const std::optional<std::string_view> found = find(name, read);
@@ -117,12 +146,23 @@ class Resolver {
     return true;
   }
 
+  void refuse_absolute_questions(std::string_view text) const {
+    const std::string_view name = absolute_name_asked_for(text);
+    if (name.empty()) return;
+    throw Error(ErrorKind::invalid_argument, {Stage::source,
+                                              ropeline::text(source_.name, ": __has_include of the absolute name ",
+                                                             name, " would make code depend on this machine's files"),
+                                              {},
+                                              {},
+                                              {}});
+  }
+
   // `read` keeps the text of a file.
   std::optional<std::string_view> find(const std::string& name, std::string& read) const {
     if (const auto own = own_.find(name); own != own_.end()) return *own->second;
     if (const std::string_view text = embedded(name); !text.empty()) return text;
     for (const std::string& folder : source_.include_folders)
-      if (auto text = read_text(fs::path(folder) / name)) return read = std::move(*text);
+      if (auto text = read_text(source_.name, fs::path(folder) / name)) return read = std::move(*text);
     return std::nullopt;
   }
 

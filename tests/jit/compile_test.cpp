@@ -95,6 +95,24 @@ TEST_F(Compile, AnUnknownKernelIsNamed) {
             std::string::npos);
 }
 
+// With the compiler's own eyes: none of these opens a file that the key does not hold, and each error names it.
+TEST_F(Compile, NoFileIsOpenedBehindTheKey) {
+  const TemporaryFolder folder;
+  write_file(folder / "a.h", "#define A 1\n");
+  const std::string file = folder / "a.h", kernel = "\n__global__ void k(int* x) { *x = A; }\n";
+  for (const std::string& directive :
+       {"#include \"" + file + "\"", "#define NAME \"" + file + "\"\n#include NAME", "#include \\\n\"" + file + "\"",
+        "%:include \"" + file + "\"", "/**/ #include <" + file + ">"}) {
+    const Error error = error_of({"k.cu", directive + kernel, {"k"}});
+    EXPECT_EQ(error.stage(), Stage::compile) << directive;
+    EXPECT_NE(error.log().find("#error directive: "), std::string::npos) << error.log();
+    EXPECT_FALSE(error.hint().empty()) << error.log();
+  }
+  const std::string dead =
+      "#if 0\n#include \"/etc/x.h\"\n#include NAME\n#endif\n/* usage:\n#include NAME */\n#define A 1";
+  EXPECT_TRUE(build({"k.cu", dead + kernel, {"k"}}, for_sm_90()).binary);
+}
+
 TEST_F(Compile, AMissingHeaderComesWithAHint) {
   const Error error = error_of({"k.cu", "#include \"nowhere.h\"\n__global__ void k() {}", {"k"}});
   EXPECT_EQ(error.hint(), "give the header's text in source.headers, or its folder in source.include_folders");

@@ -7,7 +7,7 @@ namespace {
 
 Binary sample() {
   Binary binary;
-  binary.key_text = "ropeline jit 1\nfile k.cu 1\nx\n";
+  binary.key_text = "ropeline jit 2\nfile k.cu 1\nx\n";
   binary.key = hex(sha256(binary.key_text));
   binary.architecture = "sm_90";
   binary.compiler = "13.0.88";

@@ -53,7 +53,8 @@ TEST(Key, WhatDoesNotChangeCodeDoesNot) {
 
 TEST(Key, IsTheSameOnEveryMachine) {
   EXPECT_EQ(make_key(program, "sm_90", {}, {}).text,
-            "ropeline jit 1\nflag --minimal\nflag --ptxas-options=-v\nflag -arch=sm_90\nflag -default-device\n"
+            "ropeline jit 2\nflag --minimal\nflag --no-source-include\nflag --ptxas-options=-v\nflag -arch=sm_90\nflag "
+            "-default-device\n"
             "flag -std=c++20\nkernel 1 k\nfile k.cu 4\ntext\nfile a.h 1\na\n");
 }
 
@@ -76,6 +77,21 @@ TEST(Key, Flags) {
   EXPECT_EQ(refusal("sm_90", {"X=1"}), "options.flags: 'X=1' is not a flag");
   EXPECT_EQ(refusal("sm_90", {"-I/usr/include"}), "options.flags: '-I/usr/include' would make code depend on a path");
   EXPECT_EQ(refusal("sm_90", {"-arch=sm_80"}), "options.flags: '-arch=sm_80' belongs into options.architecture");
+  for (const std::string flag : {"--pre-include=a.h", "-include=a.h", "-include", "--use-pch=a", "--create-pch=a",
+                                 "--pch", "-pch-dir=/tmp", "-Xptxas=-optf=a", "--ptxas-options=--options-file=a"})
+    EXPECT_EQ(refusal("sm_90", {flag}), "options.flags: '" + flag + "' names a file whose text no key holds");
+  for (const std::string flag : {"--fdevice-time-trace=a", "-time=a"})
+    EXPECT_EQ(refusal("sm_90", {flag}), "options.flags: '" + flag + "' has the compiler write a file");
+  EXPECT_EQ(refusal("sm_90", {"-no-source-include"}), "options.flags: '-no-source-include' is given to every compile");
+  EXPECT_EQ(refusal("sm_90", {"-use_fast_math", "--maxrregcount=64", "-DINCLUDE=1"}), "accepted");
+}
+
+TEST(Key, FlagsOfTheEnvironmentNameNoFilesEither) {
+  setenv("NVRTC_APPEND_FLAGS", "-lineinfo  --pre-include=a.h", 1);
+  EXPECT_EQ(refusal("sm_90"), "NVRTC_APPEND_FLAGS: '--pre-include=a.h' names a file whose text no key holds");
+  setenv("NVRTC_APPEND_FLAGS", "-I/usr/include", 1);
+  EXPECT_EQ(refusal("sm_90"), "NVRTC_APPEND_FLAGS: '-I/usr/include' would make code depend on a path");
+  unsetenv("NVRTC_APPEND_FLAGS");
 }
 
 }  // namespace

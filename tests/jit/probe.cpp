@@ -1,5 +1,5 @@
 // The process of the fault tests: does one thing with the runtime as the environment configures it, and says how it
-// went in one line. jit_probe build | fork | fork-in-compile | hang | threads | used-everywhere
+// went in one line. jit_probe build | fork | fork-in-compile | hang | load | include
 #include <sys/wait.h>
 
 #include <atomic>
@@ -117,6 +117,16 @@ int load_one() {
   return 0;
 }
 
+// A header that lies in the working directory and in no include folder.
+int include_of_the_working_directory() {
+  const Build built = build({.name = "include.cu",
+                             .text = "#include \"setting.h\"\n__global__ void k(float* x) { *x = WIDTH; }\n",
+                             .kernels = {"k"}},
+                            for_sm_90());
+  std::cout << described(built) << std::endl;
+  return 0;
+}
+
 int run(const std::string& what) try {
   configure(probe_config());
   if (what == "build") return build_one();
@@ -124,6 +134,7 @@ int run(const std::string& what) try {
   if (what == "fork-in-compile") return fork_in_compile();
   if (what == "hang") return hang();
   if (what == "load") return load_one();
+  if (what == "include") return include_of_the_working_directory();
   std::cerr << "unknown: " << what << std::endl;
   return 2;
 } catch (const Error& error) {

@@ -1,5 +1,10 @@
 #include "jit/program.h"
 
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "tests/jit/other_user.h"
 #include "tests/jit/setting.h"
 
 namespace ropeline::jit {
@@ -7,6 +12,15 @@ namespace {
 
 Source with(const std::string& text, std::vector<Header> headers) {
   return {.name = "k.cu", .text = text, .kernels = {"k"}, .headers = std::move(headers)};
+}
+
+std::string refusal(const Source& source) try {
+  resolve(source);
+  return "accepted";
+} catch (const Error& error) {
+  EXPECT_EQ(error.stage(), Stage::source);
+  EXPECT_EQ(error.kind(), ErrorKind::invalid_argument);
+  return error.sentence();
 }
 
 TEST(Program, FollowsIncludesBesideTheIncluderFirst) {
@@ -41,8 +55,60 @@ TEST(Program, UnreachedHeadersStayOut) { EXPECT_TRUE(resolve(with("int x;", {{"a
 
 TEST(Program, WhatIsFoundNowhereIsLeftToTheCompiler) {
   const std::string text =
-      "#include \"nowhere.h\"\n#include <cstdint>\n#include NAME\n//#include \"a.h\"\n#includes\n#";
+      "#include \"nowhere.h\"\n#include <cstdint>\n//#include \"a.h\"\n#includes\n#import_of\n#define include\n#";
   EXPECT_EQ(resolve(with(text, {{"a.h", ""}})).text, text);
+}
+
+// A compiler opens absolute names by itself, so that no key would hold their text: the directive becomes an #error,
+// which counts where the compiler reaches it.
+TEST(Program, AnIncludeThatCannotBeFollowedBecomesAnError) {
+  for (const char* directive :
+       {"#include \"/etc/a.h\"", "# include </etc/a.h>", "#include NAME", "#include \\\n\"/etc/a.h\"",
+        "#include/**/\"/etc/a.h\"", "#in\\\nclude \"/etc/a.h\"", "/* x */ #include \"/etc/a.h\"",
+        "%:include \"/etc/a.h\"", "\f#\vinclude \"/etc/a.h\"", "#include_next \"/etc/a.h\"", "#embed \"/etc/a.h\"",
+        "#import \"/etc/a.h\"", "#/* x */include \"/etc/a.h\"", "#include \"../nowhere.h\"",
+        "#include <a/../../nowhere.h>"}) {
+    const std::string text = resolve(with(std::string("int x;\n") + directive + "\nint y;\n", {})).text;
+    const std::size_t error = text.find("error ");
+    ASSERT_NE(error, text.npos) << directive;
+    EXPECT_EQ(std::ranges::count(text, '\n'), std::ranges::count(std::string_view(directive), '\n') + 3) << text;
+    EXPECT_TRUE(text.starts_with("int x;\n") && text.ends_with("\nint y;\n")) << text;
+  }
+}
+
+TEST(Program, AHasIncludeOfAnAbsoluteNameIsRefused) {
+  const std::string text = "#if __has_include( \"/etc/a.h\")\n#endif\n";
+  EXPECT_EQ(refusal(with(text, {})),
+            "k.cu: __has_include of the absolute name /etc/a.h would make code depend on this machine's files");
+  EXPECT_EQ(resolve(with("#if __has_include(<a.h>)\n#endif\n", {})).text, "#if __has_include(<a.h>)\n#endif\n");
+}
+
+TEST(Program, AFolderMayBeLeftForAFileBesideIt) {
+  const TemporaryFolder folder;
+  for (const char* name : {"sub", "other"}) std::filesystem::create_directory(folder / name);
+  write_file(folder / "up.h", "#include \"sub/b.h\"\n#include \"other/c.h\"\n");
+  write_file(folder / "sub/b.h", "#include \"../up.h\"\n");
+  write_file(folder / "other/c.h", "c");
+  Source source = with("#include \"../up.h\"\n", {});
+  source.include_folders = {folder / "sub"};
+  const Program program = resolve(source);
+  EXPECT_EQ(program.text, "#include \"../up.h\"\n");
+  EXPECT_EQ(program.headers.at("../up.h"), "#include \"b.h\"\n#include \"../other/c.h\"\n");  // one name for one file
+  EXPECT_EQ(program.headers.at("b.h"), "#include \"../up.h\"\n");
+  source.include_folders = {folder / "sub", folder.path()};
+  EXPECT_EQ(resolve(source).headers.at("up.h"), "#include \"sub/b.h\"\n#include \"other/c.h\"\n");
+}
+
+TEST(Program, AnUnreadableHeaderIsNotAnEmptyOne) {
+  const TemporaryFolder folder;
+  Source source = with("#include \"a.h\"\n", {});
+  source.include_folders = {folder.path()};
+  write_file(folder / "a.h", "a");
+  chmod((folder / "a.h").c_str(), 0);
+  chmod(folder.path().c_str(), 0755);
+  const OtherUser nobody;
+  if (!nobody) ROPELINE_NOT_RUN("cannot become user 65534");
+  EXPECT_EQ(refusal(source), "k.cu: " + (folder / "a.h") + ": Permission denied");
 }
 
 TEST(Program, EmbeddedHeadersAreThere) {
@@ -55,14 +121,15 @@ TEST(Program, EmbeddedHeadersAreThere) {
 
 TEST(Program, IncludeFoldersAreReadAsTexts) {
   const TemporaryFolder folder;
-  std::filesystem::create_directory(folder / "sub");
-  write_file(folder / "sub/x.h", "#include \"y.h\"\n");
-  write_file(folder / "sub/y.h", "y");
+  std::filesystem::create_directories(folder / "in/sub");
+  write_file(folder / "in/sub/x.h", "#include \"y.h\"\n");
+  write_file(folder / "in/sub/y.h", "y");
   write_file(folder / "outside.h", "z");
   Source source = with("#include <sub/x.h>\n#include <../outside.h>\n", {});
-  source.include_folders = {folder.path()};
+  source.include_folders = {folder / "in"};
   const Program program = resolve(source);
-  EXPECT_EQ(program.text, "#include \"sub/x.h\"\n#include <../outside.h>\n");
+  EXPECT_EQ(program.text, "#include \"sub/x.h\"\n#include \"../outside.h\"\n");
+  EXPECT_EQ(program.headers.at("../outside.h"), "z");
   EXPECT_EQ(program.headers.at("sub/y.h"), "y");
 }
 
@@ -72,15 +139,6 @@ TEST(Program, OwnHeadersComeBeforeFolders) {
   Source source = with("#include \"a.h\"", {{"a.h", "own"}});
   source.include_folders = {folder.path()};
   EXPECT_EQ(resolve(source).headers.at("a.h"), "own");
-}
-
-std::string refusal(const Source& source) try {
-  resolve(source);
-  return "accepted";
-} catch (const Error& error) {
-  EXPECT_EQ(error.stage(), Stage::source);
-  EXPECT_EQ(error.kind(), ErrorKind::invalid_argument);
-  return error.sentence();
 }
 
 TEST(Program, SaysWhatASourceLacks) {

@@ -55,6 +55,20 @@ TEST_F(Faults, TwoProcessesMakeTheSameEntryToTheByte) {
   EXPECT_EQ(content_of(files_in(folder / "one", true).at(0)), content_of(files_in(folder / "other", true).at(0)));
 }
 
+// A header that the compiler would find in the working directory: of two processes in two folders with one cache, the
+// second one would get the first one's binary.
+TEST_F(Faults, TheWorkingDirectoryIsNoIncludeFolder) {
+  for (const char* name : {"one", "other"}) {
+    std::filesystem::create_directory(folder / name);
+    write_file((folder / name) + "/setting.h", std::string("#define WIDTH ") + (*(name + 1) == 'n' ? "1" : "2") + "\n");
+    const Outcome outcome = run({"sh", "-c", "cd " + (folder / name) + " && exec " ROPELINE_PROBE " include"},
+                                {{"ROPELINE_CACHE_DIR", cache()}});
+    EXPECT_EQ(outcome.exit, 3) << outcome.out;
+    EXPECT_TRUE(outcome.says("error: compile: include.cu for sm_90")) << outcome.out;
+  }
+  EXPECT_TRUE(files_in(cache(), true).empty());
+}
+
 TEST_F(Faults, LockFilesStay) {
   probe("build", cache());
   const auto count = [&] { return std::distance(std::filesystem::directory_iterator(cache()), {}); };
