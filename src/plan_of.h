@@ -46,6 +46,11 @@ template <class Spec, class Args>
 }
 
 template <class Spec, class Args>
+void PlanOf<Spec, Args>::check(const Args& args) const {
+  OpOf<Spec>::check(body_->spec, body_->device, args);
+}
+
+template <class Spec, class Args>
 const Spec& PlanOf<Spec, Args>::spec() const noexcept {
   return body_->spec;
 }

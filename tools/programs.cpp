@@ -70,33 +70,65 @@ Spec rounded(const Spec& spec, const std::string& word) {
   refuse(fmt::format("--rounding: {} is not model or fused", word));
 }
 
+struct Whose {
+  const Model& model;
+  int parts;
+  const std::string& dtype;
+};
+
 // "qwen3-8b tp2 bf16", then whatever is not the default.
-std::string name_of(const Model& model, int parts, const std::string& dtype,
-                    std::initializer_list<std::string> others) {
+std::string name_of(const Whose& whose, std::initializer_list<std::string> others) {
+  const auto& [model, parts, dtype] = whose;
   std::string name = parts > 1 ? fmt::format("{} tp{} {}", model.name, parts, dtype) : model.name + " " + dtype;
   for (const std::string& other : others)
     if (other != "rows" && other != "model") name += " " + other;
   return name;
 }
 
-// Keys and values of a layer, on their way into an FP8 cache.
+// Keys and values of a layer, on their way into an FP8 cache: the program that the torch op asks for.
 KvCastSpec kv_cast_of(const Spec& spec) {
-  return {.heads = spec.k.heads, .head_dim = spec.head_dim, .input = spec.activation};
+  return {.heads = spec.k.heads, .head_dim = spec.head_dim, .input = spec.activation, .alignment = 2};
 }
 
-bool wants(const ProgramWords& words, const char* op) { return std::ranges::find(words.ops, op) != words.ops.end(); }
+// A layer of one rank.
+struct RankLayer {
+  const Spec& spec;
+  const Frequencies& frequencies;
+  Whose whose;
+};
+
+void add_qk_norm_rope(std::vector<NamedSource>& sources, const RankLayer& layer, const ProgramWords& words) {
+  for (const std::string& angles : words.angles)
+    for (const std::string& rounding : words.rounding)
+      sources.push_back({name_of(layer.whose, {angles, rounding}),
+                         kernel_source(rounded(with_angles(layer.spec, angles, layer.frequencies), rounding))});
+}
+
+void add_kv_cast(std::vector<NamedSource>& sources, const RankLayer& layer, const ProgramWords&) {
+  if (layer.spec.activation == DType::fp32)
+    refuse(fmt::format("--dtype: kv_cast takes bf16 and fp16, not {}", layer.whose.dtype));
+  sources.push_back({name_of(layer.whose, {"kv_cast"}), kernel_source(kv_cast_of(layer.spec))});
+}
+
+// Every op that can be compiled ahead.
+struct Op {
+  const char* name;
+  void (*add)(std::vector<NamedSource>&, const RankLayer&, const ProgramWords&);
+};
+constexpr Op kOps[] = {{"qk_norm_rope", add_qk_norm_rope}, {"kv_cast", add_kv_cast}};
+
+const Op& op_of(const std::string& name) {
+  const auto at = std::ranges::find(kOps, name, &Op::name);
+  if (at == std::end(kOps)) refuse(fmt::format("--op: {} is not {}", name, fmt::join(op_names(), " or ")));
+  return *at;
+}
 
 void add_layer(std::vector<NamedSource>& sources, const Model& model, const models::Layer& layer,
                const ProgramWords& words, const std::string& dtype) {
   for (int parts : words.tensor_parallel) {
     const Spec spec = divided(layer.spec, model.name, parts);
-    if (wants(words, "kv_cast"))
-      sources.push_back({name_of(model, parts, dtype, {"kv_cast"}), kernel_source(kv_cast_of(spec))});
-    if (!wants(words, "qk_norm_rope")) continue;
-    for (const std::string& angles : words.angles)
-      for (const std::string& rounding : words.rounding)
-        sources.push_back({name_of(model, parts, dtype, {angles, rounding}),
-                           kernel_source(rounded(with_angles(spec, angles, layer.frequencies), rounding))});
+    for (const std::string& op : words.ops)
+      op_of(op).add(sources, {spec, layer.frequencies, {model, parts, dtype}}, words);
   }
 }
 
@@ -115,14 +147,9 @@ void add_layers(std::vector<NamedSource>& sources, const Model& model, const Pro
   }
 }
 
-void check_ops(const ProgramWords& words) {
-  for (const std::string& op : words.ops)
-    if (op != "qk_norm_rope" && op != "kv_cast") refuse(fmt::format("--op: {} is not qk_norm_rope or kv_cast", op));
-}
-
 std::vector<NamedSource> sources_of(const ProgramWords& words) {
   if (words.models.empty() && words.specs.empty()) refuse("nothing to compile: name a --model or a --spec");
-  check_ops(words);
+  for (const std::string& op : words.ops) op_of(op);  // an unknown one is said first
   std::vector<NamedSource> sources;
   for (const Model& model : models_of(words.models))
     for (const std::string& dtype : words.dtypes) add_layers(sources, model, words, dtype);
@@ -163,6 +190,12 @@ std::vector<Wanted> programs_of(const ProgramWords& words) {
     for (const std::string& architecture : architectures)
       wanted.push_back({program.name(), architecture, program.source});
   return wanted;
+}
+
+std::vector<std::string> op_names() {
+  std::vector<std::string> names;
+  for (const Op& op : kOps) names.push_back(op.name);
+  return names;
 }
 
 std::vector<std::string> default_architectures() {

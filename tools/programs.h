@@ -11,7 +11,7 @@ namespace ropeline::tools {
 struct ProgramWords {
   std::vector<std::string> models;                  ///< published names, paths of config.json files, or "all"
   std::vector<std::string> specs;                   ///< JSON, or @path of a file with it
-  std::vector<std::string> ops = {"qk_norm_rope"};  ///< and kv_cast
+  std::vector<std::string> ops = {"qk_norm_rope"};  ///< of op_names()
   std::vector<std::string> dtypes = {"bf16"};
   std::vector<std::string> angles = {"rows"};     ///< rows, frequencies, cache
   std::vector<std::string> rounding = {"model"};  ///< model, fused
@@ -31,6 +31,9 @@ struct Wanted {
 /// The distinct programs of all layers of the models and of the specs, for each architecture. Models that share a
 /// program share its name. Throws Error{invalid_argument} that names the flag, or the model and its field.
 std::vector<Wanted> programs_of(const ProgramWords& words);
+
+/// The ops that can be compiled ahead: "qk_norm_rope", "kv_cast".
+std::vector<std::string> op_names();
 
 /// The architectures of this machine's GPUs, or kCommonArchitectures where there are none.
 std::vector<std::string> default_architectures();

@@ -1,6 +1,8 @@
 // The program `ropeline`: info, run, check, warm, cache. Exit codes: 0 all is well, 1 a check failed, 2 a mistake in
 // the call or in a file, 3 this machine or this version cannot do it.
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <cstdio>
@@ -99,7 +101,7 @@ void add_program_words(CLI::App& app, ProgramWords& words) {
          "--arch", words.architectures,
          "sm_80,sm_90 ...; left out: of this machine's GPUs; without one, and for a pack, sm_80,sm_90,sm_100,sm_120")
       ->delimiter(',');
-  app.add_option("--op", words.ops, "qk_norm_rope, kv_cast (keys and values into an FP8 cache)")
+  app.add_option("--op", words.ops, fmt::format("of {}", fmt::join(op_names(), ", ")))
       ->delimiter(',')
       ->capture_default_str();
   app.add_option("--dtype", words.dtypes, "of the models: bf16, fp16, fp32")->delimiter(',')->capture_default_str();

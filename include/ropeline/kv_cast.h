@@ -17,12 +17,13 @@ struct Source;
 
 /// What is fixed for a layer.
 struct ROPELINE_API KvCastSpec {
-  int heads = 0;               ///< of k, and of v: 1 to 8192
-  int head_dim = 0;            ///< a multiple of 8 from 16 to 512
-  DType input = DType::bf16;   ///< k and v: bf16 or fp16
-  DType slots = DType::int64;  ///< loc: int32 or int64
-  int alignment = 16;          ///< bytes that bases and strides of k and v are multiples of: 2, 4, 8 or 16. Those of
-                               ///< the caches are multiples of half as many: the same number of elements
+  int heads = 0;              ///< of k, and of v: 1 to 8192
+  int head_dim = 0;           ///< a multiple of 8 from 16 to 512
+  DType input = DType::bf16;  ///< k and v: bf16 or fp16
+  DType loc = DType::int64;   ///< loc: int32 or int64
+  int alignment = 16;         ///< bytes that bases and strides of k and v are multiples of, at least: 2, 4, 8 or 16.
+                              ///< Those of the caches are multiples of half as many: the same number of elements. A
+                              ///< call that has 16 all the same runs as fast as with 16
 
   /// The printed form: JSON, defaults left out, the same text for equal specs.
   std::string json() const;
@@ -47,7 +48,7 @@ struct ROPELINE_API KvCastArgs {
   TensorView k = {}, v = {};              ///< input dtype; read
   TensorView k_cache = {}, v_cache = {};  ///< fp8_e4m3; written
   TensorView k_scale = {}, v_scale = {};  ///< one fp32 number each: [] or [1]
-  TensorView loc = {};                    ///< [T], slots dtype, any stride
+  TensorView loc = {};                    ///< [T], loc dtype of the spec, any stride
   std::int64_t mult = 1;                  ///< at least 1
   std::int64_t offset = 0;                ///< at least 0
 };

@@ -37,6 +37,9 @@ class ROPELINE_API PlanOf {
   /// that needs them starts. A GPU plan must live until its kernels have run, and longer than a graph that holds them.
   void run(const Args& args, DeviceStream stream = {}) const;
 
+  /// The checks of `run` alone, for who has something to do between them and the writing.
+  void check(const Args& args) const;
+
   const Spec& spec() const noexcept;
   Device device() const noexcept;
 

@@ -43,9 +43,9 @@ ROPELINE_DEVICE Run<v.input, v.run> fetch(const KvCastStream& stream, CastPlace 
 /// The row of a token, or no legal one.
 template <KvCastVariant v>
 ROPELINE_DEVICE uint64_t fetch_loc(const KvCastParams& p, uint32_t token) {
-  constexpr int size = v.wide_slots ? 8 : 4;
+  constexpr int size = v.wide_loc ? 8 : 4;
   const char* at = step(static_cast<const char*>(p.loc), token, p.loc_token * size);
-  if constexpr (v.wide_slots) {
+  if constexpr (v.wide_loc) {
     const ptx::Words<2> loc = ptx::load_constant_8(at);
     return loc.word[0] | static_cast<uint64_t>(loc.word[1]) << 32;
   }

@@ -11,9 +11,9 @@ struct KvCastVariant {
   int heads = 0;
   int head_dim = 0;
   Element input = Element::bf16;
-  bool wide_slots = true;  ///< loc is int64
-  int run = 8;             ///< neighbouring elements that a lane owns, which is one load: 8, 4, 2 or 1
-  bool apart = false;      ///< a lane works on k or on v, not on both
+  bool wide_loc = true;  ///< loc is int64
+  int run = 8;           ///< neighbouring elements that a lane owns, which is one load: 8, 4, 2 or 1
+  bool apart = false;    ///< a lane works on k or on v, not on both
   bool operator==(const KvCastVariant&) const = default;
 };
 

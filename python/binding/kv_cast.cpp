@@ -3,80 +3,62 @@
 
 #include "ropeline/kv_cast.h"
 
-#include "cuda/context.h"
+#include <algorithm>
+
+#include "device_plans.h"
 #include "execute.h"
+#include "ops/kv_cast.h"
 #include "python_errors.h"
-#include "ropeline/once.h"
-#include "stream.h"
 #include "tensors.h"
 
 namespace ropeline::binding {
 namespace {
 
-struct Key {
-  KvCastSpec spec;
-  int device;  // a CUDA device, or -1
-  auto operator<=>(const Key&) const = default;
-};
-
 struct Hash {
-  std::size_t operator()(const Key& key) const {
-    const auto& [heads, head_dim, input, slots, alignment] = key.spec;
-    return static_cast<std::size_t>(heads * 31 + head_dim + 7 * alignment + 3 * static_cast<int>(input) +
-                                    5 * static_cast<int>(slots) + key.device);
+  std::size_t operator()(const KvCastSpec& spec) const {
+    std::uint64_t mixed = 0;
+    for (const int field : {spec.heads, spec.head_dim, static_cast<int>(spec.input), static_cast<int>(spec.loc)})
+      mixed = (mixed ^ static_cast<std::uint64_t>(field)) * 0x9e3779b97f4a7c15u, mixed ^= mixed >> 29;
+    return mixed;
   }
 };
 
-using Plans = jit::Once<Key, KvCastPlan, Hash>;
+using Plans = DevicePlans<KvCastSpec, KvCastPlan, Hash>;
 
-// Leaked on purpose, so that an op that runs while the process exits finds its plan.
-Plans& plans() {
-  static auto* const only = new Plans;
-  return *only;
-}
-
-void refuse_while_capturing(Device device) {
-  if (device.kind != Device::Kind::cuda) return;
-  const cuda::CurrentDevice current(device.index);
-  if (!cuda::is_capturing(current_stream(device.index))) return;
-  throw Error(ErrorKind::unavailable,
-              text("kv_cast: not prepared for tensors of this kind on ", to_string(device),
-                   ", which a stream that is being captured into a graph does not allow; call the op once before the "
-                   "capture"));
-}
-
-const KvCastPlan& plan_of(const KvCastSpec& spec, Device device) {
-  const Key key{spec, device.kind == Device::Kind::cuda ? device.index : -1};
-  if (const KvCastPlan* plan = plans().find(key)) return *plan;
-  refuse_while_capturing(device);
-  return plans().get(key, [&] { return prepare(spec, device); });
-}
-
-bool is_aligned(const TensorView& view, int bytes) {
-  const auto size = static_cast<std::int64_t>(size_of(view.dtype));
-  bool aligned = reinterpret_cast<std::uintptr_t>(view.data) % bytes == 0;
-  for (int i = 0; i + 1 < view.rank; ++i)
-    aligned = aligned && (view.shape[i] <= 1 || view.strides[i] * size % bytes == 0);
-  return aligned;
-}
-
-/// The longest run that the tensors admit.
-int alignment_of(const KvCastArgs& args) {
-  for (const int a : {16, 8, 4})
-    if (is_aligned(args.k, a) && is_aligned(args.v, a) && is_aligned(args.k_cache, a / 2) &&
-        is_aligned(args.v_cache, a / 2))
-      return a;
-  return 2;
-}
-
+/// The layer's spec is in its tensors. One plan takes every alignment: no call of the layer finds it wanting.
 KvCastSpec spec_of(const KvCastArgs& args) {
-  require(args.k.rank == 3, "k: rank ", args.k.rank, " must be 3 [T, H, D]");
+  const TensorView& k = args.k;
+  require(k.rank == 3, "k: rank ", k.rank, " must be 3 [T, H, D]");
+  require(k.dtype == DType::bf16 || k.dtype == DType::fp16, "k: dtype ", name_of(k.dtype), " must be bf16 or fp16");
+  require(args.v.dtype == k.dtype, "v: dtype ", name_of(args.v.dtype), " differs from k's ", name_of(k.dtype));
+  require(args.loc.dtype == DType::int32 || args.loc.dtype == DType::int64, "loc: dtype ", name_of(args.loc.dtype),
+          " must be int32 or int64");
   const auto int_of = [](std::int64_t n) { return static_cast<int>(std::min<std::int64_t>(n, INT32_MAX)); };
-  return {.heads = int_of(args.k.shape[1]),
-          .head_dim = int_of(args.k.shape[2]),
-          .input = args.k.dtype,
-          .slots = args.loc.dtype,
-          .alignment = alignment_of(args)};
+  return {.heads = int_of(k.shape[1]),
+          .head_dim = int_of(k.shape[2]),
+          .input = k.dtype,
+          .loc = args.loc.dtype,
+          .alignment = 2};
+}
+
+/// What a spec may not be is, here, what k may not be.
+void check_shape(const KvCastSpec& spec) try { ops::kv_cast::check(spec); } catch (const Error& error) {
+  throw Error(error.kind(), text("k: ", error.what()));
+}
+
+std::string how_to_prepare(const KvCastSpec& spec, Device device) {
+  return text("ropeline.prepare_kv_cast(", spec.heads, ", ", spec.head_dim, ", \"", to_string(device), "\"",
+              spec.input == DType::fp16 ? ", dtype=torch.float16" : "",
+              spec.loc == DType::int32 ? ", loc_dtype=torch.int32" : "", ")");
+}
+
+/// A call that is wrong is refused before anything is compiled for it.
+const KvCastPlan& plan_of(const KvCastSpec& spec, Device device, const KvCastArgs& args) {
+  if (const KvCastPlan* plan = Plans::all().find(spec, device)) return *plan;
+  check_shape(spec);
+  ops::kv_cast::check(spec, device, args);
+  refuse_while_capturing(device, text("kv_cast: ", spec.json()), how_to_prepare(spec, device));
+  return Plans::all().get(spec, device, [&] { return prepare(spec, device); });
 }
 
 struct Call {
@@ -97,8 +79,8 @@ struct Call {
   KvCastArgs args() const {
     return {.k = view(k, "k"),
             .v = view(v, "v"),
-            .k_cache = view(k_cache, "k_cache"),
-            .v_cache = view(v_cache, "v_cache"),
+            .k_cache = view_of_codes(k_cache, "k_cache"),
+            .v_cache = view_of_codes(v_cache, "v_cache"),
             .k_scale = view(k_scale, "k_scale"),
             .v_scale = view(v_scale, "v_scale"),
             .loc = view(loc, "loc"),
@@ -111,7 +93,8 @@ void run_kv_cast(StableIValue* stack, std::uint64_t, std::uint64_t) {
   const Call call(stack);
   with_python_errors([&] {
     const KvCastArgs args = call.args();
-    const KvCastPlan& plan = plan_of(spec_of(args), args.k.device);
+    const KvCastPlan& plan = plan_of(spec_of(args), args.k.device, args);
+    plan.check(args);  // a call that is refused has written nothing, and says so by the version
     announce_write(call.k_cache, "k_cache"), announce_write(call.v_cache, "v_cache");
     plan.run(args, torch_stream(args.k.device));
   });

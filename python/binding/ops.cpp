@@ -80,6 +80,7 @@ void run_packed(StableIValue* stack, std::uint64_t, std::uint64_t) {
     Args args = parameters.args();
     const Packed packed = unpack(all, plan.spec());
     args.q = packed.q, args.k = packed.k;
+    plan.check(args);  // a call that is refused has written nothing, and says so by the version
     announce_write(qkv, "qkv");
     execute(plan, args);
   });
@@ -90,6 +91,7 @@ void run_separate(StableIValue* stack, std::uint64_t, std::uint64_t) {
   const auto run = [&] {
     const Args args = call.args();
     const Plan& plan = call.parameters.plan(args.q.device);
+    plan.check(args);
     announce_write(call.q, "q"), announce_write(call.k, "k");
     execute(plan, args);
   };

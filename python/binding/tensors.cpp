@@ -17,6 +17,12 @@ struct Code {
   DType ours;
 };
 
+std::string unknown_name(std::int32_t dtype) {
+  if (dtype == aoti_torch_dtype_float64()) return "float64";
+  if (dtype == aoti_torch_dtype_uint8()) return "uint8";
+  return text("number ", dtype, " of torch");
+}
+
 DType dtype_of(AtenTensorHandle handle, const char* name) {
   // torch's numbers are asked for, not assumed: they may differ between its versions.
   static const std::array<Code, 7> codes = {{{aoti_torch_dtype_bfloat16(), DType::bf16},
@@ -30,9 +36,8 @@ DType dtype_of(AtenTensorHandle handle, const char* name) {
   succeed(aoti_torch_get_dtype(handle, &dtype), "get_dtype");
   for (const Code& code : codes)
     if (code.torch == dtype) return code.ours;
-  const bool wide = dtype == aoti_torch_dtype_float64();
-  throw_invalid(text(name, ": dtype ", wide ? "float64" : text("number ", dtype, " of torch"),
-                     " is none of float32, float16, bfloat16, int64, int32"));
+  throw_invalid(text(name, ": dtype ", unknown_name(dtype),
+                     " is none of float32, float16, bfloat16, int64, int32, float8_e4m3fn"));
 }
 
 Device device_of(AtenTensorHandle handle, const char* name) {
@@ -89,20 +94,35 @@ Tensor empty_like(const Tensor& tensor) {
   return take(stack[0]);
 }
 
-TensorView view(const Tensor& tensor, const char* name) {
+// All of a view but its dtype.
+TensorView untyped_view(const Tensor& tensor, const char* name) {
   TensorView view;
   const AtenTensorHandle handle = tensor.get();
-  if (!handle) return view;
   std::int64_t rank = 0, *shape = nullptr, *strides = nullptr;
   succeed(aoti_torch_get_dim(handle, &rank), "get_dim");
   require(rank <= TensorView::max_rank, name, ": rank ", rank, " is not 0 to ", TensorView::max_rank);
   succeed(aoti_torch_get_sizes(handle, &shape), "get_sizes");
   succeed(aoti_torch_get_strides(handle, &strides), "get_strides");
-  view.dtype = dtype_of(handle, name);
   view.device = device_of(handle, name);
   view.rank = static_cast<int>(rank);
   for (int i = 0; i < view.rank; ++i) view.shape[i] = shape[i], view.strides[i] = strides[i];
   succeed(aoti_torch_get_data_ptr(handle, &view.data), "get_data_ptr");
+  return view;
+}
+
+TensorView view(const Tensor& tensor, const char* name) {
+  if (!tensor.get()) return {};
+  TensorView view = untyped_view(tensor, name);
+  view.dtype = dtype_of(tensor.get(), name);
+  return view;
+}
+
+TensorView view_of_codes(const Tensor& tensor, const char* name) {
+  TensorView view = untyped_view(tensor, name);
+  std::int32_t dtype = 0;
+  succeed(aoti_torch_get_dtype(tensor.get(), &dtype), "get_dtype");
+  static const std::int32_t bytes = aoti_torch_dtype_uint8();
+  view.dtype = dtype == bytes ? DType::fp8_e4m3 : dtype_of(tensor.get(), name);
   return view;
 }
 

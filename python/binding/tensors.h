@@ -51,6 +51,10 @@ Tensor empty_like(const Tensor& tensor);
 /// does not know, with the argument's name.
 TensorView view(const Tensor& tensor, const char* name);
 
+/// The same of a cache of FP8 numbers, which engines hold as uint8 too, because torch indexes those: its bytes are
+/// taken as the bits of E4M3.
+TensorView view_of_codes(const Tensor& tensor, const char* name);
+
 /// The same view of [.., H, T, D] memory as [.., T, H, D].
 TensorView tokens_first(TensorView view);
 

@@ -1,7 +1,7 @@
 """Ropeline: the attention prologue of language models (qk-norm, then RoPE) in one pass."""
 
 from ._library import library as _library
-from .kv_cast import kv_cast
+from .kv_cast import kv_cast, prepare_kv_cast
 from .ops import qk_norm_rope, qk_norm_rope_, qk_norm_rope_sep_
 from .spec import (
     Spec,
@@ -29,6 +29,7 @@ __all__ = [
     "frequencies",
     "kv_cast",
     "prepare",
+    "prepare_kv_cast",
     "qk_norm_rope",
     "qk_norm_rope_",
     "qk_norm_rope_sep_",

@@ -39,7 +39,7 @@ void cast_token(const Call& call, const KvCastStream& stream, float inverse, std
 
 std::int64_t loc_of(const Call& call, std::int64_t token) {
   const std::int64_t at = token * call.params.loc_token;
-  if (call.spec.slots == DType::int32) return static_cast<const std::int32_t*>(call.params.loc)[at];
+  if (call.spec.loc == DType::int32) return static_cast<const std::int32_t*>(call.params.loc)[at];
   return static_cast<const std::int64_t*>(call.params.loc)[at];
 }
 

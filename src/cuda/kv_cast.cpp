@@ -31,7 +31,7 @@ class KernelProgram final : public DeviceProgram<KvCastParams> {
 
  private:
   void launch(const KvCastParams& params, void* stream) const {
-    const int form = op::choose(variants_, params.tokens, multiprocessors_);
+    const int form = op::choose(spec_, variants_, params, multiprocessors_);
     const op::Launch l = op::launch(variants_[form], params.tokens);
     kernels_[form].launch({.grid = dim3(l.grid), .block = dim3(l.block), .stream = stream}, params);
   }
@@ -40,14 +40,14 @@ class KernelProgram final : public DeviceProgram<KvCastParams> {
   int device_;
   Context context_;  // where the kernels were loaded
   int multiprocessors_;
-  std::array<kernel::KvCastVariant, 2> variants_;
+  std::vector<kernel::KvCastVariant> variants_;
   std::vector<jit::Kernel> kernels_;  // one for each variant
 };
 
 }  // namespace
 
 jit::Source source(const KvCastSpec& spec) {
-  jit::Source source{.name = "kv_cast.cu", .text = text("#include \"", op::kernel_source, "\"\n"), .kernels = {}};
+  jit::Source source{.name = "kv_cast.cu", .text = text("#include \"", op::kernel_file, "\"\n"), .kernels = {}};
   for (const kernel::KvCastVariant& variant : op::variants(spec)) source.kernels.push_back(op::kernel_name(variant));
   return source;
 }

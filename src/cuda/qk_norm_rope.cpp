@@ -61,7 +61,7 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
 }  // namespace
 
 jit::Source source(const Spec& spec) {
-  jit::Source source{.name = "qk_norm_rope.cu", .text = text("#include \"", op::kernel_source, "\"\n"), .kernels = {}};
+  jit::Source source{.name = "qk_norm_rope.cu", .text = text("#include \"", op::kernel_file, "\"\n"), .kernels = {}};
   for (const kernel::Variant& variant : op::variants(spec)) source.kernels.push_back(op::kernel_name(variant));
   return source;
 }

@@ -13,6 +13,11 @@ struct Named {
   const TensorView& view;
 };
 
+// Of what is the same for every spec.
+void check_dtype(Named tensor, DType dtype) {
+  require(tensor.view.dtype == dtype, tensor.name, ": dtype ", name_of(tensor.view.dtype), " must be ", name_of(dtype));
+}
+
 void check_heads(const KvCastSpec& spec, Named tensor, const char* shape) {
   const TensorView& view = tensor.view;
   require(static_cast<bool>(view), tensor.name, ": missing");
@@ -29,6 +34,7 @@ void check_input(const KvCastSpec& spec, Device device, Named tensor) {
 
 void check_cache(const KvCastSpec& spec, Device device, Named tensor) {
   check_heads(spec, tensor, "N");
+  check_dtype(tensor, DType::fp8_e4m3);
   check_memory(tensor.name, tensor.view, DType::fp8_e4m3, device);
   check_unit_stride(tensor.name, tensor.view);
   check_alignment(tensor.name, tensor.view, spec.alignment / 2, "half of the spec's alignment");
@@ -41,13 +47,14 @@ void check_scale(Device device, Named tensor) {
   require(static_cast<bool>(view), tensor.name, ": missing");
   require(view.rank == 0 || (view.rank == 1 && view.shape[0] == 1), tensor.name, ": shape ", Shape{view},
           " must be [] or [1]");
+  check_dtype(tensor, DType::fp32);
   check_memory(tensor.name, view, DType::fp32, device);
 }
 
 void check_loc(const KvCastSpec& spec, Device device, std::int64_t tokens, const KvCastArgs& args) {
   require(static_cast<bool>(args.loc), "loc: missing");
   require(args.loc.rank == 1 && args.loc.shape[0] == tokens, "loc: shape ", Shape{args.loc}, " must be [", tokens, "]");
-  check_memory("loc", args.loc, spec.slots, device);
+  check_memory("loc", args.loc, spec.loc, device);
   require(args.mult >= 1, "mult: ", args.mult, " must be at least 1");
   require(args.offset >= 0, "offset: ", args.offset, " must be at least 0");
 }

@@ -29,8 +29,8 @@ std::string quoted(DType type) { return text('"', name_of(type), '"'); }
 std::string KvCastSpec::json() const {
   const KvCastSpec d;
   return Fields()("heads", heads, d.heads, heads)("head_dim", head_dim, d.head_dim, head_dim)(
-             "input", input, d.input, quoted(input))("slots", slots, d.slots, quoted(slots))("alignment", alignment,
-                                                                                             d.alignment, alignment)
+             "input", input, d.input, quoted(input))("loc", loc, d.loc, quoted(loc))("alignment", alignment,
+                                                                                     d.alignment, alignment)
       .braces();
 }
 
@@ -40,8 +40,7 @@ void ops::kv_cast::check(const KvCastSpec& spec) {
           " must be a multiple of 8 from 16 to 512");
   require(spec.input == DType::bf16 || spec.input == DType::fp16, "input: ", name_of(spec.input),
           " must be bf16 or fp16");
-  require(spec.slots == DType::int32 || spec.slots == DType::int64, "slots: ", name_of(spec.slots),
-          " must be int32 or int64");
+  require(spec.loc == DType::int32 || spec.loc == DType::int64, "loc: ", name_of(spec.loc), " must be int32 or int64");
   const int a = spec.alignment;
   require(a == 2 || a == 4 || a == 8 || a == 16, "alignment: ", a, " must be 2, 4, 8 or 16");
 }

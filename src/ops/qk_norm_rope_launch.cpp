@@ -69,8 +69,8 @@ bool is_packed(const Variant& v, const QkNormRopeParams& p) {
       p.tokens == 1 || (row >= 0 && row * size <= INT32_MAX && (!p.positions || p.position_token == 1));
   if (p.batches != 1 || p.tokens > most_packed_tokens || !forward || !in_place(first)) return false;
   if (v.q.heads == 0 || v.k.heads == 0) return first.in_head == v.head_dim || v.q.heads + v.k.heads == 1;
-  const bool joined =
-      static_cast<const char*>(p.k.in) - static_cast<const char*>(p.q.in) == v.q.heads * v.head_dim * size;
+  const auto address = [](const void* at) { return reinterpret_cast<std::uintptr_t>(at); };
+  const bool joined = address(p.k.in) - address(p.q.in) == static_cast<std::uintptr_t>(v.q.heads * v.head_dim * size);
   const auto dense = [&](const StreamParams& s, int heads) { return s.in_head == v.head_dim || heads == 1; };
   return joined && in_place(p.k) && (p.tokens == 1 || p.k.in_token == row) && dense(p.q, v.q.heads) &&
          dense(p.k, v.k.heads);
@@ -95,7 +95,7 @@ struct Choice {
   int warps;  // of a block, as far as they divide a token; a packed form brings its own
 };
 
-// Bounds measured on an H100 (132 multiprocessors), kernel-design section 9. `lanes`: threads that one head each would
+// Bounds measured on an H100 of 132 multiprocessors (docs/kernel.md). `lanes`: threads that one head each would
 // take with runs of four. A call that is not packed, of a spec whose small forms are, has the form with two heads, and
 // element by element where that is the least code.
 Choice choose(std::span<const Variant> variants, const QkNormRopeParams& p, std::int64_t sm) {

@@ -110,7 +110,7 @@ bool may_be_packed(const Spec& spec, const Variant& v) {
   return same_steps(v) && (!q || (q->eps == k->eps && q->weight_offset == k->weight_offset));
 }
 
-// kernel-design: few tokens want the least code in a lane, many the most bytes in flight.
+// Few tokens want the least code in a lane, many the most bytes in flight.
 std::vector<Form> forms(const Spec& spec, const Variant& v) {
   const int run = longest_run(spec, v);
   const bool packed = may_be_packed(spec, v);

@@ -20,7 +20,7 @@ std::vector<kernel::Variant> variants(const Spec& spec);
 std::string kernel_name(const kernel::Variant& variant);
 
 /// The program that `kernel_name` is an expression of: a path in the embedded kernels.
-inline constexpr const char* kernel_source = "kernels/ops/qk_norm_rope.cuh";
+inline constexpr const char* kernel_file = "kernels/ops/qk_norm_rope.cuh";
 
 /// The table of frequencies that the kernel reads, padded as it expects; empty when no angle is made from a position.
 std::vector<Turns> frequency_table(const Spec& spec);

@@ -107,14 +107,14 @@ class Maker {
 
   std::int64_t hole(std::int64_t legal) {
     using Limits = std::numeric_limits<std::int64_t>;
-    if (r_.spec.slots == DType::int32)
+    if (r_.spec.loc == DType::int32)
       return random_.pick({std::int64_t{-1}, legal, std::int64_t{INT32_MIN}, std::int64_t{INT32_MAX}});
     return random_.pick({std::int64_t{-1}, legal, Limits::min(), Limits::max(), (std::int64_t{1} << 32) + 1,
                          -(std::int64_t{1} << 32), Limits::max() / r_.mult, Limits::max() / 2 + 1});
   }
 
   void make_loc(TensorView& loc) {
-    const DType type = r_.spec.slots;
+    const DType type = r_.spec.loc;
     void* base = call_.memory.allocate(static_cast<std::size_t>(r_.tokens * r_.loc_stride) * size_of(type), 8);
     loc = TensorView(base, type, {r_.tokens}, {r_.loc_stride});
     const auto values = locs();

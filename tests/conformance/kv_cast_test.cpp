@@ -91,8 +91,8 @@ class KvCast : public testing::TestWithParam<Backend> {
 
 INSTANTIATE_TEST_SUITE_P(All, KvCast, testing::ValuesIn(backends()), [](const auto& info) { return info.param.name; });
 
-KvCastSpec spec_of(int heads, int head_dim, DType input = DType::bf16, DType slots = DType::int64, int alignment = 16) {
-  return {heads, head_dim, input, slots, alignment};
+KvCastSpec spec_of(int heads, int head_dim, DType input = DType::bf16, DType loc = DType::int64, int alignment = 16) {
+  return {heads, head_dim, input, loc, alignment};
 }
 
 TEST(KvCastBackends, CudaIsAmongThem) {
@@ -169,11 +169,11 @@ TEST_P(KvCast, EveryLayoutAtEveryAlignmentUnderTwoPoisons) {
 }
 
 TEST_P(KvCast, TokensWithoutARowAreSkipped) {
-  for (const DType slots : {DType::int32, DType::int64})
+  for (const DType loc : {DType::int32, DType::int64})
     for (const std::int64_t mult : {1, 2, 3, 7})
       for (const std::int64_t offset : {0, 1, 39, 40, 1000})
         for (const std::int64_t stride : {1, 3}) {
-          KvCastRecipe recipe{.spec = spec_of(2, 64, DType::fp16, slots), .locs = Locs::holes};
+          KvCastRecipe recipe{.spec = spec_of(2, 64, DType::fp16, loc), .locs = Locs::holes};
           recipe.mult = mult, recipe.offset = offset, recipe.loc_stride = stride;
           recipe.seed = static_cast<std::uint64_t>(mult + 10 * offset + stride);
           EXPECT_TRUE(conforms(recipe));

@@ -15,7 +15,7 @@ namespace {
 
 namespace op = ops::kv_cast;
 
-constexpr KvCastSpec kSpec{.heads = 4, .head_dim = 64, .slots = DType::int32};
+constexpr KvCastSpec kSpec{.heads = 4, .head_dim = 64, .loc = DType::int32};
 
 /// Tensors that lie nowhere: the fake driver reads nothing. One row of k and v serves every token.
 KvCastArgs args_of(std::int64_t tokens, int device = 0) {
@@ -75,7 +75,7 @@ TEST_F(CudaKvCast, RunQueuesOneKernelOfTheRuleWithTheParamsOfTheCall) {
     fake.launches.clear();
     plan.run(args_of(tokens), {.cuda = &fake});
     ASSERT_EQ(fake.launches.size(), 1u);
-    const op::Launch right = op::launch(variants[op::choose(variants, tokens, 132)], tokens);
+    const op::Launch right = op::launch(variants[tokens > 100], tokens);
     EXPECT_TRUE(std::ranges::equal(fake.launches[0].grid, right.grid)) << tokens;
     EXPECT_TRUE(std::ranges::equal(fake.launches[0].block, right.block)) << tokens;
     EXPECT_EQ(fake.launches[0].stream, &fake);
@@ -84,6 +84,19 @@ TEST_F(CudaKvCast, RunQueuesOneKernelOfTheRuleWithTheParamsOfTheCall) {
     EXPECT_EQ(params.locs, 48u) << "rows 5, 7 ... 99";
     EXPECT_EQ(params.stream[1].cache, reinterpret_cast<char*>(std::size_t{4} << 44) + 5 * 256);
     EXPECT_EQ(params.stream[1].cache_loc, 2 * 256);
+  }
+}
+
+TEST_F(CudaKvCast, APlanForAnyAlignmentTakesTheFormThatTheCallAdmits) {
+  const KvCastSpec spec{.heads = 4, .head_dim = 64, .loc = DType::int32, .alignment = 2};
+  const KvCastPlan plan = prepare(spec, Device::cuda());
+  KvCastArgs aligned = args_of(5'000), odd = args_of(5'000);
+  odd.k.strides[0] = 257;
+  plan.run(aligned), plan.run(odd);
+  ASSERT_EQ(fake.launches.size(), 2u);
+  for (const auto& [launch, run] : {std::pair(0, 8), std::pair(1, 1)}) {
+    const auto right = op::launch({.heads = 4, .head_dim = 64, .run = run}, 5'000);
+    EXPECT_TRUE(std::ranges::equal(fake.launches[launch].block, right.block)) << run;
   }
 }
 

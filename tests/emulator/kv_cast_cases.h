@@ -29,7 +29,7 @@ inline KvCastSpec spec_of(const kernel::KvCastVariant& v) {
   return {.heads = v.heads,
           .head_dim = v.head_dim,
           .input = v.input == kernel::Element::bf16 ? DType::bf16 : DType::fp16,
-          .slots = v.wide_slots ? DType::int64 : DType::int32,
+          .loc = v.wide_loc ? DType::int64 : DType::int32,
           .alignment = v.apart && v.run == 2 ? 16 : 2 * v.run};
 }
 

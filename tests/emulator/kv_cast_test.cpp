@@ -52,7 +52,7 @@ class EmulatedKvCast : public testing::TestWithParam<std::size_t> {};
 
 TEST_P(EmulatedKvCast, GivesTheReferencesBits) {
   const kernel::KvCastVariant& variant = kKvCastCases[GetParam()];
-  ASSERT_EQ(op::variants(spec_of(variant))[!variant.apart], variant);
+  ASSERT_EQ(op::variants(spec_of(variant))[!variant.apart], variant);  // it takes every call of that spec
   Random random(29 + GetParam());
   for (int index = 0; index < 12; ++index) {
     const KvCastCall call = make(random_recipe(spec_of(variant), index, random));

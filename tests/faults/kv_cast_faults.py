@@ -56,3 +56,14 @@ KV_CAST = [
         "std::memcpy(out + i, last, static_cast<std::size_t>(n))",
     ),
 ]
+
+KERNEL = "kernels/ops/kv_cast.cuh"
+
+# In the text of the kernel, which the emulator runs.
+KV_CAST_KERNEL = [
+    ("kv_cast: kernel: one row too many", KERNEL, "if (loc >= locs) return;", "if (loc > locs) return;"),
+    ("kv_cast: kernel: lanes beyond the token", KERNEL, "lane >= lanes_of(v) || at.token >= p.tokens", "at.token >= p.tokens"),
+    ("kv_cast: kernel: codes of a run swapped", KERNEL, "codes[2] | codes[3] << 16", "codes[3] | codes[2] << 16"),
+    ("kv_cast: kernel: v from the memory of k", KERNEL, "value(p.stream[1], at)", "value(p.stream[0], at)"),
+    ("kv_cast: kernel: place in the head forgotten", KERNEL, "at.head, stream.cache_head) + at.first", "at.head, stream.cache_head)"),
+]

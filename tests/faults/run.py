@@ -19,7 +19,7 @@ import tempfile
 
 from faults import AROUND, STAGES, VECTORS
 from kernel_faults import COMPILED, EMULATED
-from kv_cast_faults import KV_CAST
+from kv_cast_faults import KV_CAST, KV_CAST_KERNEL
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ["reference_test", "ops_test", "conformance_test", "kv_cast_test", "emulator_test", "kernels_compile_test"]
@@ -32,6 +32,7 @@ WHERE = [
     (KV_CAST, ["kv_cast_test", "ops_test"], "*"),
     (EMULATED, ["emulator_test"], "*"),
     (COMPILED, ["kernels_compile_test"], "*sm_90"),
+    (KV_CAST_KERNEL, ["emulator_test"], "*KvCast*"),
 ]
 FAULTS = [(*fault, programs, tests) for faults, programs, tests in WHERE for fault in faults]
 
@@ -110,8 +111,9 @@ def main():
         configure(tree)
         programs = [p for p in PROGRAMS if any(p in f[4] for f in chosen)]
         build(tree, a.jobs, programs)
-        if red := first_red(tree, programs, "*"):
-            sys.exit(f"red without a fault: {red}")
+        for program, tests in sorted({(p, f[5]) for f in chosen for p in f[4]}):
+            if red := first_red(tree, [program], tests):
+                sys.exit(f"red without a fault: {red}")
         seen = sum(try_fault(tree, a.jobs, *fault) for fault in chosen)
     print(f"{seen} of {len(chosen)} faults seen")
     return 0 if chosen and seen == len(chosen) else 1

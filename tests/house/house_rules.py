@@ -22,6 +22,7 @@ STANDARD = re.compile(r"^[a-z_0-9]+$")  # <vector>, <cstdint>: the standard libr
 # Words that belong to no product: paths of a machine, its tools, unfinished work. Spelled in pieces, since this file is
 # read by its own rule.
 FORBIDDEN = [
+    (r"\bkernel-de" + r"sign\b", "a document that is not in the repository"),
     (r"(?<![\w.])/(?:work|root|home)/\w", "a path of one machine"),
     (r"/opt/\w+env", "a path of one machine"),
     (r"/tmp/(?!\$)\w+\.(?:log|txt)", "a log of one machine"),

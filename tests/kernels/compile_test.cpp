@@ -30,8 +30,8 @@ class Compiles : public testing::TestWithParam<const char*> {
   }
 
   static std::shared_ptr<const jit::Binary> build(const Variant& v) {
-    const std::string text(jit::embedded(op::kernel_source));
-    return jit::build({op::kernel_source, text, {op::kernel_name(v)}}, {.architecture = GetParam()}).binary;
+    const std::string text(jit::embedded(op::kernel_file));
+    return jit::build({op::kernel_file, text, {op::kernel_name(v)}}, {.architecture = GetParam()}).binary;
   }
 };
 

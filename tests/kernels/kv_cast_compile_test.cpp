@@ -23,8 +23,8 @@ class KvCastCompiles : public testing::TestWithParam<const char*> {
   }
 
   static std::shared_ptr<const jit::Binary> build(const KvCastVariant& v) {
-    const std::string text(jit::embedded(op::kernel_source));
-    return jit::build({op::kernel_source, text, {op::kernel_name(v)}}, {.architecture = GetParam()}).binary;
+    const std::string text(jit::embedded(op::kernel_file));
+    return jit::build({op::kernel_file, text, {op::kernel_name(v)}}, {.architecture = GetParam()}).binary;
   }
 };
 
@@ -35,7 +35,7 @@ int accesses(const std::map<int, int>& by_width, int bits) {
 
 /// Of k and of v, or of either, one load and one store, and the scale in 32 bits; and loc.
 void expect_whole_runs(const MachineCode& code, const KvCastVariant& v) {
-  const int loc = v.wide_slots ? 64 : 32, run = 16 * v.run, streams = v.apart ? 1 : 2;
+  const int loc = v.wide_loc ? 64 : 32, run = 16 * v.run, streams = v.apart ? 1 : 2;
   EXPECT_EQ(accesses(code.global_loads, run), streams + streams * (run == 32) + (run == loc));
   int all = 0;
   for (const auto& [bits, n] : code.global_loads) all += n;

@@ -27,7 +27,7 @@ TEST(KvCastSpecs, AreRefusedByPrepareTryPrepareAndSupportsWithOneSentence) {
       {{.heads = 1, .head_dim = 60}, "head_dim: 60 must be a multiple of 8 from 16 to 512"},
       {{.heads = 1, .head_dim = 8}, "head_dim: 8 must be a multiple of 8 from 16 to 512"},
       {{.heads = 1, .head_dim = 64, .input = DType::fp32}, "input: fp32 must be bf16 or fp16"},
-      {{.heads = 1, .head_dim = 64, .slots = DType::int8}, "slots: int8 must be int32 or int64"},
+      {{.heads = 1, .head_dim = 64, .loc = DType::int8}, "loc: int8 must be int32 or int64"},
       {{.heads = 1, .head_dim = 64, .alignment = 1}, "alignment: 1 must be 2, 4, 8 or 16"},
   };
   for (const auto& [spec, sentence] : all) {
@@ -40,7 +40,7 @@ TEST(KvCastSpecs, AreRefusedByPrepareTryPrepareAndSupportsWithOneSentence) {
 TEST(KvCastSpecs, ArePrintedWithoutDefaults) {
   EXPECT_EQ((KvCastSpec{.heads = 4, .head_dim = 128}).json(), R"({"heads":4,"head_dim":128})");
   EXPECT_EQ((KvCastSpec{1, 64, DType::fp16, DType::int32, 2}).json(),
-            R"({"heads":1,"head_dim":64,"input":"fp16","slots":"int32","alignment":2})");
+            R"({"heads":1,"head_dim":64,"input":"fp16","loc":"int32","alignment":2})");
 }
 
 struct Bad {
@@ -60,7 +60,7 @@ const Bad kBadCalls[] = {
     {"v: base is aligned to 8 bytes, the spec's alignment is 16", [](KvCastArgs& a) { shift(a.v, 8); }},
     {"k: stride 132 (264 bytes) of dimension 0 is not a multiple of the spec's alignment 16",
      [](KvCastArgs& a) { a.k.strides[0] = 132; }},
-    {"k_cache: dtype int8 differs from the spec's fp8_e4m3", [](KvCastArgs& a) { a.k_cache.dtype = DType::int8; }},
+    {"k_cache: dtype int8 must be fp8_e4m3", [](KvCastArgs& a) { a.k_cache.dtype = DType::int8; }},
     {"k_cache: shape [40, 1, 64] must be [N, 2, 64]", [](KvCastArgs& a) { a.k_cache.shape[1] = 1; }},
     {"v_cache: shape [39, 2, 64] differs from k_cache's [40, 2, 64]", [](KvCastArgs& a) { a.v_cache.shape[0] = 39; }},
     {"v_cache: base is aligned to 4 bytes, half of the spec's alignment is 8",
@@ -73,7 +73,7 @@ const Bad kBadCalls[] = {
      [](KvCastArgs& a) { a.v_cache.data = a.k.data; }},
     {"k_scale: missing", [](KvCastArgs& a) { a.k_scale = {}; }},
     {"v_scale: shape [2] must be [] or [1]", [](KvCastArgs& a) { a.v_scale.rank = 1, a.v_scale.shape[0] = 2; }},
-    {"k_scale: dtype bf16 differs from the spec's fp32", [](KvCastArgs& a) { a.k_scale.dtype = DType::bf16; }},
+    {"k_scale: dtype bf16 must be fp32", [](KvCastArgs& a) { a.k_scale.dtype = DType::bf16; }},
     {"loc: missing", [](KvCastArgs& a) { a.loc = {}; }},
     {"loc: shape [18] must be [19]", [](KvCastArgs& a) { a.loc.shape[0] = 18; }},
     {"loc: dtype int32 differs from the spec's int64", [](KvCastArgs& a) { a.loc.dtype = DType::int32; }},
@@ -102,15 +102,60 @@ TEST(KvCastCalls, AreRefusedBeforeAnythingIsWritten) {
   }
 }
 
+/// Tensors of 8 heads of 128 that lie nowhere, every base and stride of 16 bytes.
+KvCastParams params_of(std::int64_t tokens) {
+  KvCastParams params{};
+  params.tokens = tokens;
+  for (KvCastStream& s : params.stream) {
+    s.in = reinterpret_cast<void*>(0x100000), s.cache = reinterpret_cast<void*>(0x200000);
+    s.in_token = s.cache_loc = 1024, s.in_head = s.cache_head = 128;
+  }
+  return params;
+}
+
+int chosen(const KvCastSpec& spec, const KvCastParams& params) {
+  return ops::kv_cast::choose(spec, ops::kv_cast::variants(spec), params, 132);
+}
+
 TEST(KvCastLaunches, TakeTheFormForFewTokensUpToSomeLanesAMultiprocessor) {
-  const auto variants = ops::kv_cast::variants({.heads = 8, .head_dim = 128});
+  const KvCastSpec spec{.heads = 8, .head_dim = 128};
+  const auto variants = ops::kv_cast::variants(spec);
+  ASSERT_EQ(variants.size(), 2u);
   EXPECT_TRUE(variants[0].apart && variants[0].run == 2);
   EXPECT_TRUE(!variants[1].apart && variants[1].run == 8);
-  EXPECT_EQ(ops::kv_cast::choose(variants, 1, 132), 0);
-  EXPECT_EQ(ops::kv_cast::choose(variants, 66, 132), 0);
-  EXPECT_EQ(ops::kv_cast::choose(variants, 67, 132), 1);
-  EXPECT_EQ(ops::kv_cast::choose(variants, ops::kv_cast::most_tokens, 132), 1);
-  EXPECT_EQ(ops::kv_cast::variants({.heads = 1, .head_dim = 16, .alignment = 2})[0].run, 1);
+  EXPECT_EQ(chosen(spec, params_of(1)), 0);
+  EXPECT_EQ(chosen(spec, params_of(66)), 0);
+  EXPECT_EQ(chosen(spec, params_of(67)), 1);
+  EXPECT_EQ(chosen(spec, params_of(ops::kv_cast::most_tokens)), 1);
+}
+
+TEST(KvCastLaunches, OfAPlanForAnyAlignmentTakeTheLongestRunThatTheCallHas) {
+  const KvCastSpec spec{.heads = 8, .head_dim = 128, .alignment = 2};
+  const auto variants = ops::kv_cast::variants(spec);
+  const auto run_of = [&](const KvCastParams& params) { return variants[chosen(spec, params)].run; };
+  ASSERT_EQ(variants.size(), 4u);
+  EXPECT_EQ(run_of(params_of(1)), 2);
+  EXPECT_EQ(run_of(params_of(1000)), 8);
+  for (void (*spoil)(KvCastStream&) :
+       {+[](KvCastStream& s) { s.in = static_cast<const char*>(s.in) + 2; },
+        +[](KvCastStream& s) { s.cache = static_cast<char*>(s.cache) + 1; }, +[](KvCastStream& s) { ++s.in_token; },
+        +[](KvCastStream& s) { ++s.in_head; }, +[](KvCastStream& s) { ++s.cache_loc; },
+        +[](KvCastStream& s) { --s.cache_head; }})
+    for (const int stream : {0, 1}) {
+      KvCastParams params = params_of(1000);
+      spoil(params.stream[stream]);
+      EXPECT_EQ(run_of(params), 1);
+    }
+}
+
+/// A stride that no address depends on is whatever the caller has.
+TEST(KvCastLaunches, DoNotLookAtStridesOfOneToken) {
+  const KvCastSpec spec{.heads = 8, .head_dim = 128, .alignment = 2};
+  KvCastParams params = params_of(1);
+  params.stream[0].in_token = 1025;
+  EXPECT_EQ(ops::kv_cast::alignment_of(spec, params), 16);
+  params.tokens = 2;
+  EXPECT_EQ(ops::kv_cast::alignment_of(spec, params), 2);
 }
 
 TEST(KvCastLaunches, CoverEveryLaneOfEveryTokenOnce) {

@@ -194,6 +194,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "ropeline: --tp: the 32 query heads of qwen3-8b cannot be divided by 3\n"},
         Mistake{"warm --model qwen3-14b --tp 5", 2,
                 "ropeline: --tp: the 8 key heads of qwen3-14b cannot be divided by 5\n"},
+        Mistake{"warm --model qwen3-8b --op kv_cast --dtype fp32", 2,
+                "ropeline: --dtype: kv_cast takes bf16 and fp16, not fp32\n"},
         Mistake{"warm --model qwen3-8b --op matmul", 2, "ropeline: --op: matmul is not qk_norm_rope or kv_cast\n"},
         Mistake{"warm --model qwen3-8b --dtype int4", 2, "ropeline: --dtype: int4 is not bf16, fp16 or fp32\n"},
         Mistake{"warm --model qwen3-8b --angles none", 2,

@@ -89,7 +89,8 @@ TEST_F(Warm, CompilesTheSecondOpToo) {
   jit::Config settings = jit::test_config();
   settings.cache_folder = path("cache");
   jit::configure(settings);
-  EXPECT_TRUE(jit::find(kernel_source(KvCastSpec{.heads = 2, .head_dim = 128}), {.architecture = "sm_90"}));
+  EXPECT_TRUE(
+      jit::find(kernel_source(KvCastSpec{.heads = 2, .head_dim = 128, .alignment = 2}), {.architecture = "sm_90"}));
 }
 
 TEST_F(Warm, APackServesAMachineWithoutCompiler) {

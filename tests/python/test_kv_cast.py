@@ -93,15 +93,49 @@ def test_wrong_calls_are_value_errors_that_name_the_tensor():
     k, v, k_cache, v_cache, k_scale, v_scale, loc = call()
     for arguments, sentence in [
         ((k[0], v, k_cache, v_cache, k_scale, v_scale, loc), "k: rank 2 must be 3"),
-        ((k.float(), v, k_cache, v_cache, k_scale, v_scale, loc), "input: fp32 must be bf16 or fp16"),
+        ((k.float(), v, k_cache, v_cache, k_scale, v_scale, loc), "k: dtype fp32 must be bf16 or fp16"),
+        ((k, v.half(), k_cache, v_cache, k_scale, v_scale, loc), "v: dtype fp16 differs from k's bf16"),
         ((k, v[:6], k_cache, v_cache, k_scale, v_scale, loc), r"v: shape \[6, 4, 64\] differs from k's \[7, 4, 64\]"),
+        ((k[..., :60], v, k_cache, v_cache, k_scale, v_scale, loc), "k: head_dim: 60 must be a multiple of 8"),
         ((k, v, k_cache, k_cache, k_scale, v_scale, loc), "k_cache: overlaps v_cache"),
-        ((k, v, k_cache, v_cache, k_scale.half(), v_scale, loc), "k_scale: dtype fp16 differs"),
+        ((k, v, k_cache.bfloat16(), v_cache, k_scale, v_scale, loc), "k_cache: dtype bf16 must be fp8_e4m3"),
+        ((k, v, k_cache.double(), v_cache, k_scale, v_scale, loc), "k_cache: dtype float64 .*float8_e4m3fn"),
+        ((k.view(torch.uint8), v, k_cache, v_cache, k_scale, v_scale, loc), "k: dtype uint8 is none of float32"),
+        ((k, v, k_cache, v_cache, k_scale.half(), v_scale, loc), "k_scale: dtype fp16 must be fp32"),
         ((k, v, k_cache, v_cache, k_scale, v_scale, loc[:6]), r"loc: shape \[6\] must be \[7\]"),
+        ((k, v, k_cache, v_cache, k_scale, v_scale, loc.float()), "loc: dtype fp32 must be int32 or int64"),
         ((k, v, k_cache, v_cache, k_scale, v_scale, loc, 0), "mult: 0 must be at least 1"),
     ]:
-        with pytest.raises(ValueError, match=sentence):
+        versions = k_cache._version, v_cache._version
+        with pytest.raises(ValueError, match=f"^{sentence}"):
             ropeline.kv_cast(*arguments)
+        assert versions == (k_cache._version, v_cache._version), sentence
+
+
+@pytest.mark.parametrize("at", [4, 5])
+def test_a_scale_that_is_no_tensor_is_named(at):
+    arguments = list(call())
+    arguments[at] = 0.5
+    with pytest.raises(TypeError, match=f"^{['k_scale', 'v_scale'][at - 4]}: 0.5 must be a float32 tensor"):
+        ropeline.kv_cast(*arguments)
+
+
+def test_a_cache_of_bytes_holds_the_same_codes():
+    k, v, k_cache, v_cache, *rest = call()
+    k_bytes, v_bytes = k_cache.view(torch.uint8).clone(), v_cache.view(torch.uint8).clone()
+    ropeline.kv_cast(k, v, k_cache, v_cache, *rest)
+    ropeline.kv_cast(k, v, k_bytes, v_bytes, *rest)
+    assert same(k_bytes, k_cache) and same(v_bytes, v_cache)
+    assert k_bytes._version == 1
+
+
+def test_prepare_kv_cast_takes_what_a_call_takes():
+    ropeline.prepare_kv_cast(4, 64, "cpu")
+    ropeline.prepare_kv_cast(4, 64, "cpu", dtype=torch.float16, loc_dtype=torch.int32)
+    with pytest.raises(ValueError, match="^k: heads: 0 is not from 1 to 8192"):
+        ropeline.prepare_kv_cast(0, 64, "cpu")
+    with pytest.raises(ValueError, match="^loc: dtype fp32 must be int32 or int64"):
+        ropeline.prepare_kv_cast(4, 64, "cpu", loc_dtype=torch.float32)
 
 
 def test_tensors_that_need_a_gradient_are_refused():
@@ -129,11 +163,22 @@ def test_a_gpu_gives_the_same_bits_also_in_a_graph():
     assert same(gpu[2].cpu(), host[2])
 
 
-@needs_cuda
-def test_the_first_call_of_a_kind_is_refused_during_a_capture():
-    gpu = [t.cuda() for t in call(heads=3)]
-    with (
-        pytest.raises(RuntimeError, match="call the op once before the capture"),
-        torch.cuda.graph(torch.cuda.CUDAGraph()),
-    ):
+def capture(gpu):
+    with torch.cuda.graph(torch.cuda.CUDAGraph()):
         ropeline.kv_cast(*gpu)
+
+
+@needs_cuda
+def test_the_first_call_of_a_layer_is_refused_during_a_capture():
+    gpu = [t.cuda() for t in call(heads=3)]
+    with pytest.raises(RuntimeError, match=r'kv_cast: \{"heads":3,"head_dim":64,.*prepare_kv_cast\(3, 64, "cuda:0"'):
+        capture(gpu)
+
+
+@needs_cuda
+def test_a_prepared_layer_is_captured_whatever_its_strides():
+    ropeline.prepare_kv_cast(5, 64, "cuda")
+    capture([t.cuda() for t in call(heads=5)])
+    buffer = torch.randn(4, 2 * 5 * 64 + 1).bfloat16().cuda()
+    k, v = (buffer[:, n : n + 320].view(4, 5, 64) for n in (0, 320))
+    capture([k, v, *(t.cuda() for t in call(tokens=4, heads=5)[2:])])

@@ -143,7 +143,7 @@ def bad(change):
     "change, message",
     [
         ({"q": lambda q: q.float()}, "q: dtype fp32 differs from the spec's bf16"),
-        ({"q": lambda q: q.double()}, "q: dtype float64 is none of float32, float16, bfloat16, int64, int32"),
+        ({"q": lambda q: q.double()}, "q: dtype float64 is none of float32, float16, bfloat16, int64, int32, float8_e4m3fn"),
         ({"q": lambda q: q[0, 0]}, "q: rank 2 must be 3 [T, H, D] or 4 [B, T, H, D]"),
         ({"q": lambda q: q[None]}, "q: rank 5 is not 0 to 4"),
         ({"q": lambda q: q[:, :, :3]}, "q: 3 heads in shape [2, 5, 3, 64], the spec has 4"),
@@ -170,9 +170,11 @@ def bad(change):
 def test_a_wrong_argument_is_a_value_error_and_writes_nothing(change, message):
     arguments = bad(change)
     q, k = arguments["q"].clone(), arguments["k"].clone()
+    versions = arguments["q"]._version, arguments["k"]._version
     with pytest.raises(ValueError) as caught:
         ropeline.qk_norm_rope_sep_(**arguments)
     assert str(caught.value) == message
+    assert versions == (arguments["q"]._version, arguments["k"]._version)
     assert torch.equal(arguments["q"], q) and torch.equal(arguments["k"], k)
 
 
