@@ -6,6 +6,7 @@
 //
 // Compiles need NVRTC, loads and launches a GPU. A row that cannot be had says why.
 
+#include <cstdlib>
 #include <functional>
 #include <optional>
 
@@ -313,6 +314,7 @@ void launch_rows(Rows& rows, const Setting& s) {
 }
 
 int main(int count, char** words) try {
+  setenv("CUDA_CACHE_DISABLE", "1", 1);  // the driver keeps what NVRTC compiled: a second compile would be none
   Setting s = setting_of(count, words);
   Rows rows;
   compile_rows(rows, s);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -292,6 +293,7 @@ void print_rows(const std::string& folder) {
 }
 
 int main(int count, char** words) try {
+  setenv("CUDA_CACHE_DISABLE", "1", 1);  // the driver keeps what NVRTC compiled: a second compile would be none
   if (count != 2 && count != 4) return std::fprintf(stderr, "%s CACHE_FOLDER [STYLE TOKENS]\n", words[0]), 2;
   if (const std::string reason = cuda::obstacle(0); !reason.empty()) return std::printf("%s\n", reason.c_str()), 3;
   cuda::make_current();
