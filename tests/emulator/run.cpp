@@ -37,6 +37,7 @@ bool takes(const Case& of, const Args& args) {
 void run(const Case& of, const Args& args, int warps, const Conditions& conditions) {
   const QkNormRopeParams params = op::merged(op::params(of.spec, args));
   if (params.batches == 0 || params.tokens == 0) return;
+  if (!takes(of, args)) throw Fault("does not take this call: " + op::kernel_name(of.variant));
   const Run kernel = find_kernel(op::kernel_name(of.variant));
   if (!kernel) throw Fault("not built: " + op::kernel_name(of.variant));
   const auto turns = on_device(op::frequency_table(of.spec));

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
-#include <cstring>
+#include <vector>
 
 #include "emulator/layer/layer.h"
 #include "emulator/run.h"
@@ -20,18 +22,57 @@ namespace ropeline::emulator {
 namespace {
 
 using tools::Call;
-using tools::Tensor;
 
 struct Count {
   std::int64_t values = 0, differ = 0;
 };
 
 // NaN and -0 included: the calls of this program have none that could differ in spelling.
-void compare(Count& count, const Tensor& expected, const Tensor& got) {
-  const auto *a = expected.as<std::uint16_t>(), *b = got.as<std::uint16_t>();
-  for (std::size_t i = 0; i < expected.bytes() / 2; ++i) count.differ += a[i] != b[i];
-  count.values += static_cast<std::int64_t>(expected.bytes() / 2);
+void compare(Count& count, const std::uint16_t* expected, const std::uint16_t* got, std::int64_t values) {
+  for (std::int64_t i = 0; i < values; ++i) count.differ += expected[i] != got[i];
+  count.values += values;
 }
+
+void compare(Count& count, const tools::Tensor& expected, const tools::Tensor& got) {
+  compare(count, expected.as<std::uint16_t>(), got.as<std::uint16_t>(),
+          static_cast<std::int64_t>(expected.bytes() / 2));
+}
+
+/// The same call as a model with one qkv projection brings it, and every form takes it: q and k of a token side by side
+/// in one row, in place.
+class PackedCall {
+ public:
+  explicit PackedCall(const Args& of)
+      : args_(of), tokens_(of.q.shape[0]), q_(of.q.shape[1] * of.q.shape[2]), k_(of.k.shape[1] * of.k.shape[2]) {
+    rows_.resize(static_cast<std::size_t>(tokens_ * (q_ + k_)));
+    args_.q = in_the_rows(of.q, 0), args_.k = in_the_rows(of.k, q_);
+    args_.q_out = args_.k_out = {};
+    for (std::int64_t t = 0; t < tokens_; ++t) {
+      std::copy_n(static_cast<const std::uint16_t*>(of.q.data) + t * q_, q_, row(t));
+      std::copy_n(static_cast<const std::uint16_t*>(of.k.data) + t * k_, k_, row(t) + q_);
+    }
+  }
+
+  const Args& args() const { return args_; }
+
+  void compare_with(const Call& expected, Count& count) {
+    for (std::int64_t t = 0; t < tokens_; ++t) {
+      compare(count, expected.q_out.as<std::uint16_t>() + t * q_, row(t), q_);
+      compare(count, expected.k_out.as<std::uint16_t>() + t * k_, row(t) + q_, k_);
+    }
+  }
+
+ private:
+  std::uint16_t* row(std::int64_t token) { return rows_.data() + token * (q_ + k_); }
+
+  TensorView in_the_rows(const TensorView& of, std::int64_t offset) {
+    return {rows_.data() + offset, of.dtype, {tokens_, of.shape[1], of.shape[2]}, {q_ + k_, of.shape[2], 1}};
+  }
+
+  Args args_;
+  std::int64_t tokens_, q_, k_;  // elements of a token
+  std::vector<std::uint16_t> rows_;
+};
 
 class Comparison {
  public:
@@ -43,32 +84,27 @@ class Comparison {
     return line(fmt::format("{} forms of the kernel text, run on this CPU", variants.size()), [&](Count& count) {
       for (const kernel::Variant& variant : variants)
         for (const bool backward : {false, true}) {
-          const Call call = fresh();
+          PackedCall call(expected_.args());
           run({layer_.spec, variant}, call.args(), 4, {.backward = backward});
-          compare_outputs(count, call);
+          call.compare_with(expected_, count);
         }
     });
   }
 
   bool with(Device gpu) const {
     return line(to_string(gpu) + ", the compiled kernel", [&](Count& count) {
-      const Call call = fresh();
+      const Call call = tools::with_fresh_outputs(layer_.spec, expected_);
       const Plan plan = prepare(layer_.spec, gpu);
       const tools::Placed placed(call.args(), gpu);
       plan.run(placed.args());
       placed.fetch();
-      compare_outputs(count, call);
+      compare(count, expected_.q_out, call.q_out);
+      compare(count, expected_.k_out, call.k_out);
     });
   }
 
  private:
   Call made_up() const { return tools::made_up_call(layer_.spec, {.tokens = 24, .frequencies = layer_.frequencies}); }
-  Call fresh() const { return tools::with_fresh_outputs(layer_.spec, expected_); }
-
-  void compare_outputs(Count& count, const Call& call) const {
-    compare(count, expected_.q_out, call.q_out);
-    compare(count, expected_.k_out, call.k_out);
-  }
 
   template <class Work>
   bool line(const std::string& what, Work work) const {
