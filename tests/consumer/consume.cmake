@@ -13,6 +13,7 @@ endfunction()
 
 if(WAY STREQUAL "find_package")
   run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${work}/prefix)
+  run(${work}/prefix/bin/ropeline --version)  # finds the library beside it
 endif()
 run(${CMAKE_COMMAND} -S ${SOURCE}/tests/consumer/${WAY} -B ${work} -G ${GENERATOR} -DCMAKE_CXX_COMPILER=${COMPILER}
   -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER} -DCMAKE_BUILD_TYPE=${TYPE} -DCMAKE_PREFIX_PATH=${work}/prefix
