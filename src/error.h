@@ -1,5 +1,6 @@
 #pragma once
 
+#include <locale>
 #include <sstream>
 #include <string>
 
@@ -7,10 +8,12 @@
 
 namespace ropeline {
 
-/// The text of an error: its parts, one after the other.
+/// The text of an error, a name or a key: its parts, one after the other. In the classic locale, whatever the process has
+/// set: 1024 is "1024".
 template <class... Parts>
 std::string text(const Parts&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   (out << ... << parts);
   return out.str();
 }
