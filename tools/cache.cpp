@@ -58,7 +58,8 @@ std::string row(const std::string& key, const std::string& program, const std::s
 
 std::string row_of(const CachedEntry& entry) {
   const std::string bytes = grouped(static_cast<std::int64_t>(entry.bytes));
-  if (!entry.binary) return row(key_of(entry), "DAMAGED", "", "", "", "", bytes, age_of(entry));
+  if (!entry.binary)
+    return row(key_of(entry), entry.damaged ? "DAMAGED" : "NOT READ", "", "", "", "", bytes, age_of(entry));
   const jit::Binary& binary = *entry.binary;
   return row(key_of(entry), key_parts(binary.key_text).program(), binary.architecture, binary.compiler,
              std::to_string(binary.kernels.size()), binary.kernels.empty() ? "" : registers_of(binary.kernels), bytes,
@@ -82,13 +83,14 @@ void check(const PruneWords& words) {
               "nothing to prune by: name --size, --age, --compiler or --damaged, several of them for what any names");
 }
 
-// "12.8" is 12.8.93, but not 12.80.
-bool is_version(const std::string& compiler, const std::string& wanted) {
-  return compiler == wanted || compiler.starts_with(wanted + ".");
+// "12.8" is 12.8.93, but not 12.80; both compilers of a version have it: "13.0.88" and "13.0.88 nvcc".
+bool is_version(const std::string& name, const std::string& wanted) {
+  const std::string compiler = name.substr(0, name.find(' '));
+  return name == wanted || compiler == wanted || compiler.starts_with(wanted + ".");
 }
 
 std::string reason_for(const CachedEntry& entry, const PruneWords& words) {
-  if (!entry.binary) return words.damaged ? entry.fault : "";
+  if (!entry.binary) return words.damaged && entry.damaged ? entry.fault : "";
   if (!words.compiler.empty() && is_version(entry.binary->compiler, words.compiler))
     return "compiled by " + entry.binary->compiler;
   if (words.age && seconds_since(entry.written) > static_cast<double>(*words.age)) return age_of(entry) + " old";
@@ -152,7 +154,7 @@ std::string cache_prune(const PruneWords& words) {
   std::uint64_t bytes = 0;
   std::size_t removed = 0, kept = 0;
   for (const Removal& removal : removals(entries, words)) {
-    const std::string fault = words.dry_run ? "" : jit::remove_cached(removal.entry->name);
+    const std::string fault = words.dry_run ? "" : jit::remove_cached(*removal.entry);
     text += fmt::format("{} {}: {}\n", fault.empty() ? (words.dry_run ? "would go" : "removed") : "KEPT",
                         removal.entry->name, fault.empty() ? removal.reason : fault);
     ++(fault.empty() ? removed : kept);

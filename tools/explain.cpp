@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "ropeline/jit_cache.h"
 #include "tools/key_parts.h"
@@ -16,11 +17,14 @@ struct Known {
   KeyParts parts;
 };
 
-// What look-ups read: packs first, then the cache folder. A folder that is not read has nothing to compare with.
+// What look-ups read, in their order: packs, read-only folders, the cache folder. A folder that is not read has nothing
+// to compare with.
 class KnownEntries {
  public:
   KnownEntries() {
     for (const std::string& pack : jit::default_config().packs) add(jit::packed_entries(pack), pack);
+    for (const jit::CacheStatus& folder : jit::read_only_status())
+      if (folder.readable) add(jit::read_only_entries(folder.folder), folder.folder);
     if (jit::cache_status().readable) add(jit::cached_entries(), "");
   }
 
@@ -54,9 +58,14 @@ class KnownEntries {
   std::vector<Known> known_;
 };
 
+// "NVRTC 13.0.88"; another compiler says its name itself: "13.0.88 nvcc".
+std::string compiler_of(const jit::Binary& binary) {
+  return (binary.compiler.find(' ') == std::string::npos ? "NVRTC " : "") + binary.compiler;
+}
+
 std::string found(const jit::Build& build) {
-  return fmt::format("found in the {} in {:.1f} ms, compiled by NVRTC {}\n  {}\n", jit::name_of(build.origin),
-                     build.milliseconds, build.binary->compiler, build.path);
+  return fmt::format("found in the {} in {:.1f} ms, compiled by {}\n  {}\n", jit::name_of(build.origin),
+                     build.milliseconds, compiler_of(*build.binary), build.path);
 }
 
 constexpr std::size_t kMostLines = 14;
@@ -75,7 +84,10 @@ std::string missing(const std::string& key_text, const KnownEntries& entries) {
 
 // The key is there and yet no look-up takes it.
 std::string refused(const jit::CachedEntry& entry) {
-  const std::string why = entry.binary ? fmt::format("NVRTC {} is too old", entry.binary->compiler) : entry.fault;
+  const bool old = entry.binary && std::atoi(entry.binary->compiler.c_str()) < 12;
+  const std::string why = !entry.binary ? entry.fault
+                          : old         ? compiler_of(*entry.binary) + " is too old"
+                                        : "is whole, and was not there a moment ago";
   return fmt::format("not found\n  {}: {}\n", entry.name, why);
 }
 

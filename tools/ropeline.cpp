@@ -143,7 +143,10 @@ struct CacheCommands {
 void add_prune(CLI::App& cache, PruneWords& words) {
   auto* prune = cache.add_subcommand("prune", "Remove entries; whatever any of the options names");
   prune->add_option("--size", words.size, "the oldest, until the rest takes no more than this: 100M, 2G (of 1024)")
-      ->transform(CLI::AsSizeValue(false));
+      ->transform(CLI::AsSizeValue(false))
+      ->transform(CLI::Validator(
+          [](std::string& word) { return word.starts_with("-") ? "--size: " + word + " is less than nothing" : ""; },
+          ""));
   const std::map<std::string, std::uint64_t> units = {{"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}};
   prune->add_option("--age", words.age, "what is older than this: 12h, 30d, 8w")
       ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"));

@@ -3,6 +3,7 @@
 /// Looking after a cache of compiled kernels: what is in it, whether it is whole, why a program is not found. The
 /// program `ropeline cache` is made of this. Reading and compiling are in jit.h.
 
+#include <array>
 #include <chrono>
 
 #include "ropeline/jit.h"
@@ -16,6 +17,8 @@ struct CachedEntry {
   std::chrono::system_clock::time_point written;  ///< of the file that holds it
   std::shared_ptr<const Binary> binary;           ///< null when it does not verify
   std::string fault;                              ///< why not
+  bool damaged = false;                           ///< its bytes are at fault; false: they could not be read, or trusted
+  std::array<std::uint64_t, 4> file = {};         ///< which file it was: device, inode, time; `remove_cached` compares
 };
 
 /// Every entry of this process's cache folder, verified as a look-up would, in the order of their names. Files that are
@@ -26,12 +29,15 @@ ROPELINE_API std::vector<CachedEntry> cached_entries();
 /// Every entry of a pack. Throws jit::Error for a file that is no pack.
 ROPELINE_API std::vector<CachedEntry> packed_entries(const std::string& path);
 
+/// Every entry of a read-only folder of this process's configuration. Throws Error{unavailable} when it is not read.
+ROPELINE_API std::vector<CachedEntry> read_only_entries(const std::string& folder);
+
 /// The read-only folders as they stand, in the order of their look-up.
 ROPELINE_API std::vector<CacheStatus> read_only_status();
 
-/// Removes an entry of this process's cache folder; a process that has it loaded keeps it. Only names of entries are
-/// accepted. Returns why it could not be removed, or an empty text.
-ROPELINE_API std::string remove_cached(const std::string& name);
+/// Removes an entry of `cached_entries`; a process that has it loaded keeps it. One that has been replaced since it was
+/// listed stays. Returns why it could not be removed, or an empty text.
+ROPELINE_API std::string remove_cached(const CachedEntry& entry);
 
 /// What `build` looks for.
 struct ProgramKey {

@@ -79,6 +79,8 @@ Folder Folder::open_private(const std::string& given) {
   struct stat facts;
   if (!folder.open(O_NOFOLLOW)) return folder;
   if (fstat(folder.handle(), &facts) != 0) return folder.refuse(std::strerror(errno)), std::move(folder);
+  for (const auto [look, read] : {std::pair{S_IRGRP | S_IXGRP, S_IRGRP}, {S_IROTH | S_IXOTH, S_IROTH}})
+    if ((facts.st_mode & look) == static_cast<mode_t>(look)) folder.mode_ |= read;
   if (!is_ours(facts))
     folder.refuse(text("belongs to user ", facts.st_uid, ", neither to this user (", geteuid(), ") nor to root"));
   else if (facts.st_mode & (S_IWGRP | S_IWOTH))
@@ -109,14 +111,18 @@ Folder Folder::absent(const std::string& reason) {
   return folder;
 }
 
-std::optional<std::string> Folder::read(const std::string& name) const {
-  if (!status_.readable) return std::nullopt;
+Folder::Content Folder::read(const std::string& name) const {
+  if (!status_.readable) return {};
   const File file(openat(handle(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!file && errno == ENOENT) return {};
   struct stat facts;
-  if (!file || fstat(file.get(), &facts) != 0) return std::nullopt;
-  const bool trusted =
-      any_owner_ ? !(facts.st_mode & S_IWOTH) : is_ours(facts) && !(facts.st_mode & (S_IWGRP | S_IWOTH));
-  return trusted ? read_all(file) : std::nullopt;
+  if (!file || fstat(file.get(), &facts) != 0) return {{}, text("cannot be read: ", std::strerror(errno))};
+  if (!S_ISREG(facts.st_mode)) return {{}, "is no file"};
+  if (!any_owner_ && !is_ours(facts)) return {{}, text("belongs to user ", facts.st_uid)};
+  if (facts.st_mode & (any_owner_ ? S_IWOTH : S_IWGRP | S_IWOTH))
+    return {{}, text("is writable by others (mode ", octal(facts.st_mode), ")")};
+  if (std::optional<std::string> bytes = read_all(file)) return {std::move(bytes)};
+  return {{}, "cannot be read in full"};
 }
 
 }  // namespace ropeline::jit

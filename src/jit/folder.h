@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <optional>
 #include <string>
 #include <utility>
@@ -40,8 +42,15 @@ class Folder {
   /// No folder at all, and why.
   static Folder absent(const std::string& reason);
 
-  /// The content of a file in it; nothing when it is absent, no regular file, or somebody else could have written it.
-  std::optional<std::string> read(const std::string& name) const;
+  /// What `read` has: the content, or why a file that is there is not taken. Neither when it is absent.
+  struct Content {
+    std::optional<std::string> bytes = {};
+    std::string refusal = {};  ///< "cannot be read: Permission denied"
+  };
+  Content read(const std::string& name) const;
+
+  /// Of the files that are made in it: who may look into the folder may read them. 0600 up to 0644.
+  mode_t mode_of_entries() const { return mode_; }
 
   const CacheStatus& status() const { return status_; }
   const std::string& path() const { return status_.folder; }
@@ -55,6 +64,7 @@ class Folder {
   File handle_;
   CacheStatus status_;
   bool any_owner_ = false;
+  mode_t mode_ = 0600;
 };
 
 }  // namespace ropeline::jit

@@ -13,6 +13,7 @@
 #include "digest.h"
 #include "entry.h"
 #include "error.h"
+#include "publish.h"
 #include "ropeline/jit_cache.h"
 #include "runtime.h"
 
@@ -41,14 +42,20 @@ std::chrono::system_clock::time_point time_of(const struct stat& facts) {
   return std::chrono::system_clock::from_time_t(facts.st_mtime);
 }
 
+std::array<std::uint64_t, 4> identity_of(const struct stat& facts) {
+  return {facts.st_dev, facts.st_ino, static_cast<std::uint64_t>(facts.st_mtim.tv_sec),
+          static_cast<std::uint64_t>(facts.st_mtim.tv_nsec)};
+}
+
 // Under the name of its key: whoever looks for that key would be told the same.
-void verify(CachedEntry& entry, const std::optional<std::string>& bytes) {
-  if (!bytes) return void(entry.fault = "cannot be read, or others may write to it");
-  entry.bytes = bytes->size();
-  Parsed parsed = parse_entry(*bytes);
+void verify(CachedEntry& entry, const Folder::Content& content) {
+  if (!content.bytes) return void(entry.fault = content.refusal.empty() ? "is gone" : content.refusal);
+  entry.bytes = content.bytes->size();
+  Parsed parsed = parse_entry(*content.bytes);
   if (parsed.binary && parsed.binary->key != entry.name.substr(0, kDigits)) parsed = {nullptr, "holds another key"};
   entry.binary = std::move(parsed.binary);
   entry.fault = std::move(parsed.reason);
+  entry.damaged = !entry.binary;
 }
 
 [[noreturn]] void refuse(const Folder& folder) {
@@ -57,20 +64,30 @@ void verify(CachedEntry& entry, const std::optional<std::string>& bytes) {
               {Stage::cache, text("cache folder: ", where, folder.status().reason), {}, {}, {}});
 }
 
-}  // namespace
-
-std::vector<CachedEntry> cached_entries() {
-  const auto held = runtime();
-  const Folder& folder = held->cache();
+std::vector<CachedEntry> entries_of(const Folder& folder) {
   if (!folder.status().readable) refuse(folder);
   std::vector<CachedEntry> entries;
   for (const std::string& name : entry_names(folder)) {
     struct stat facts;
     if (fstatat(folder.handle(), name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) != 0) continue;  // removed meanwhile
-    entries.push_back({name, static_cast<std::uint64_t>(facts.st_size), time_of(facts), {}, {}});
+    entries.push_back({.name = name,
+                       .bytes = static_cast<std::uint64_t>(facts.st_size),
+                       .written = time_of(facts),
+                       .file = identity_of(facts)});
     verify(entries.back(), folder.read(name));
   }
   return entries;
+}
+
+}  // namespace
+
+std::vector<CachedEntry> cached_entries() { return entries_of(runtime()->cache()); }
+
+std::vector<CachedEntry> read_only_entries(const std::string& path) {
+  const auto held = runtime();
+  for (const Folder& folder : held->read_only())
+    if (folder.path() == path) return entries_of(folder);
+  throw_invalid(text("folder: ", path, " is none of the read-only folders"));
 }
 
 std::vector<CachedEntry> packed_entries(const std::string& path) {
@@ -79,8 +96,8 @@ std::vector<CachedEntry> packed_entries(const std::string& path) {
   stat(path.c_str(), &facts);
   std::vector<CachedEntry> entries;
   for (const Digest& key : pack.keys()) {
-    entries.push_back({hex(key), 0, time_of(facts), {}, {}});
-    verify(entries.back(), pack.read(key));
+    entries.push_back({.name = hex(key), .written = time_of(facts)});
+    verify(entries.back(), {pack.read(key), "cannot be read in full"});
   }
   return entries;
 }
@@ -91,11 +108,16 @@ std::vector<CacheStatus> read_only_status() {
   return list;
 }
 
-std::string remove_cached(const std::string& name) {
-  if (!is_entry(name)) return "is not the name of an entry";
+std::string remove_cached(const CachedEntry& entry) {
+  if (!is_entry(entry.name)) return "is not the name of an entry";
   const auto held = runtime();
-  if (!held->cache().status().writable) return held->cache().status().reason;
-  return unlinkat(held->cache().handle(), name.c_str(), 0) == 0 ? "" : std::strerror(errno);
+  const Folder& folder = held->cache();
+  if (!folder.status().writable) return folder.status().reason;
+  const ProcessLock lock(folder, entry.name, std::chrono::seconds(1));  // whoever compiles the key holds it
+  struct stat facts;
+  if (fstatat(folder.handle(), entry.name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) != 0) return std::strerror(errno);
+  if (identity_of(facts) != entry.file) return "has been replaced in the meantime";
+  return unlinkat(folder.handle(), entry.name.c_str(), 0) == 0 ? "" : std::strerror(errno);
 }
 
 }  // namespace ropeline::jit

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "bytes.h"
 #include "entry.h"
@@ -40,6 +42,14 @@ std::string pack_bytes(const Entries& entries) {
   pack += as_text(sha256(pack));
   for (const auto& [key, bytes] : entries) pack += bytes;
   return pack;
+}
+
+// As any other file of this user: a pack is to be read by whom the umask lets read.
+mode_t mode_of_new_files() {
+  std::ifstream status("/proc/self/status");  // umask() itself would have to change it, under the other threads' feet
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("Umask:")) return 0666 & ~static_cast<mode_t>(std::strtoul(line.c_str() + 6, nullptr, 8));
+  return 0644;
 }
 
 // The index with its digest, read and verified.
@@ -88,7 +98,7 @@ void write_pack(const std::string& path, const std::vector<std::shared_ptr<const
   const std::filesystem::path target = std::filesystem::absolute(path);
   const File folder(open(target.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) refuse(path, text("its folder: ", std::strerror(errno)));
-  const std::string reason = publish(folder.get(), target.filename(), pack_bytes(entries));
+  const std::string reason = publish(folder.get(), target.filename(), pack_bytes(entries), mode_of_new_files());
   if (!reason.empty()) refuse(path, reason);
 }
 

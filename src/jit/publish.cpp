@@ -3,8 +3,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -25,6 +27,13 @@ std::string temporary_name() {
   return text(kPrefix, getpid(), "-", count++, "-", std::hex, now);
 }
 
+// ".writing-", then three numbers: of a process, of its files, and a time in hexadecimal digits.
+bool is_temporary(std::string_view name) {
+  if (!name.starts_with(kPrefix)) return false;
+  name.remove_prefix(kPrefix.size());
+  return std::ranges::count(name, '-') == 2 && name.find_first_not_of("0123456789abcdef-") == name.npos;
+}
+
 bool try_lock(int file) {
   int result;
   do result = flock(file, LOCK_EX | LOCK_NB);
@@ -36,14 +45,6 @@ bool try_lock(int file) {
 void remove_if_abandoned(int folder, const char* name) {
   const File file(openat(folder, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC));
   if (file && try_lock(file.get())) unlinkat(folder, name, 0);
-}
-
-void sweep(int folder) {
-  const int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);  // a listing has a position of its own
-  const std::unique_ptr<DIR, int (*)(DIR*)> listing(copy >= 0 ? fdopendir(copy) : nullptr, closedir);
-  if (!listing) return;
-  while (const dirent* entry = readdir(listing.get()))
-    if (std::string_view(entry->d_name).starts_with(kPrefix)) remove_if_abandoned(folder, entry->d_name);
 }
 
 bool write_all(int file, std::string_view bytes) {
@@ -73,8 +74,15 @@ std::string failed(int folder, const std::string& temporary, const char* step) {
 
 }  // namespace
 
-std::string publish(int folder, const std::string& name, std::string_view bytes) {
-  sweep(folder);
+void sweep(int folder) {
+  const int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);  // a listing has a position of its own
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(copy >= 0 ? fdopendir(copy) : nullptr, closedir);
+  if (!listing) return;
+  while (const dirent* entry = readdir(listing.get()))
+    if (is_temporary(entry->d_name)) remove_if_abandoned(folder, entry->d_name);
+}
+
+std::string publish(int folder, const std::string& name, std::string_view bytes, mode_t mode) {
   const std::string temporary = temporary_name();
   const File file(openat(folder, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return text("cannot create a file: ", std::strerror(errno));
@@ -82,6 +90,7 @@ std::string publish(int folder, const std::string& name, std::string_view bytes)
   fault_point("created");
   if (!write_and_flush(file.get(), bytes)) return failed(folder, temporary, "write");
   fault_point("flushed");
+  if (fchmod(file.get(), mode) != 0) return failed(folder, temporary, "give it its mode");
   // The name itself is not flushed: a power cut may lose the entry, never tear it.
   if (renameat(folder, temporary.c_str(), folder, name.c_str()) != 0) return failed(folder, temporary, "rename");
   fault_point("renamed");

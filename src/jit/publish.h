@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <string>
 
@@ -8,9 +10,13 @@
 namespace ropeline::jit {
 
 /// Puts a file into a folder so that readers see all of it or nothing: a temporary file beside it, flushed, renamed.
-/// Replaces a file of that name. Returns why it could not, or an empty text; then nothing is left behind. Temporary
-/// files of killed processes are removed on the way: a writer holds a lock on its own, which ends with it.
-std::string publish(int folder, const std::string& name, std::string_view bytes);
+/// Replaces a file of that name. Returns why it could not, or an empty text; then nothing is left behind.
+/// `mode`: of the file, not narrowed by the umask.
+std::string publish(int folder, const std::string& name, std::string_view bytes, mode_t mode);
+
+/// Removes from a cache folder the temporary files of killed processes: a writer holds a lock on its own, which ends
+/// with it. For folders that are ours alone: elsewhere, such a name may be somebody's.
+void sweep(int folder);
 
 /// An advisory lock between processes on one key of a folder. The kernel owns it, so it ends with its holder; lock
 /// files are never deleted. Nothing relies on it: it saves compiling twice.

@@ -124,7 +124,7 @@ Build Runtime::find_or_compile(const Job& job) {
 
 std::optional<Build> Runtime::find(const Job& job) {
   for (const Pack& pack : packs_)
-    if (auto found = accept(job, pack.read(job.key.digest), Origin::pack, pack.path())) return found;
+    if (auto found = accept(job, {pack.read(job.key.digest), {}}, Origin::pack, pack.path())) return found;
   for (const Folder& folder : read_only_)
     if (auto found = accept(job, folder.read(file_of(job.key)), Origin::read_only, folder.path())) return found;
   return find_in_cache(job);
@@ -134,11 +134,12 @@ std::optional<Build> Runtime::find_in_cache(const Job& job) {
   return accept(job, cache_.read(file_of(job.key)), Origin::cache, cache_.path());
 }
 
-std::optional<Build> Runtime::accept(const Job& job, const std::optional<std::string>& bytes, Origin origin,
+std::optional<Build> Runtime::accept(const Job& job, const Folder::Content& content, Origin origin,
                                      const std::string& path) {
-  if (!bytes) return std::nullopt;
+  if (!content.bytes && content.refusal.empty()) return std::nullopt;
   const std::string place = origin == Origin::pack ? path : path + "/" + file_of(job.key);
-  Parsed parsed = parse_entry(*bytes, job.key.text, job.key.digest);
+  Parsed parsed{nullptr, content.refusal};
+  if (content.bytes) parsed = parse_entry(*content.bytes, job.key.text, job.key.digest);
   if (!parsed.binary) {
     ++counters_.bad_entries;
     report(job.event(Event::Kind::bad_entry, text(place, ": ", parsed.reason)));
@@ -170,7 +171,8 @@ Build Runtime::compile_and_publish(const Job& job, const Nvrtc& api) {
 void Runtime::publish_entry(const Job& job, Build& build) {
   if (!cache_.status().writable) return;
   const std::string file = file_of(job.key);
-  const std::string reason = publish(cache_.handle(), file, entry_bytes(*build.binary));
+  sweep(cache_.handle());
+  const std::string reason = publish(cache_.handle(), file, entry_bytes(*build.binary), cache_.mode_of_entries());
   const std::string place = cache_.path() + "/" + file;
   ++(reason.empty() ? counters_.published : counters_.not_published);
   if (reason.empty())

@@ -78,8 +78,7 @@ class Runtime {
   Build find_or_compile(const Job& job);
   std::optional<Build> find(const Job& job);
   std::optional<Build> find_in_cache(const Job& job);
-  std::optional<Build> accept(const Job& job, const std::optional<std::string>& bytes, Origin origin,
-                              const std::string& path);
+  std::optional<Build> accept(const Job& job, const Folder::Content& content, Origin origin, const std::string& path);
   Build compile_and_publish(const Job& job, const Nvrtc& api);
   void publish_entry(const Job& job, Build& build);
 

@@ -54,26 +54,44 @@ TEST(Folder, FilesThatOthersCouldHaveWrittenAreNotRead) {
   fs::create_symlink(base / "good", base / "link");
   fs::create_directory(base / "folder");
   mkfifo((base / "pipe").c_str(), 0600);
-  EXPECT_EQ(folder.read("good"), "content");
-  for (const char* name : {"bad", "link", "folder", "pipe", "absent"}) EXPECT_FALSE(folder.read(name)) << name;
+  EXPECT_EQ(folder.read("good").bytes, "content");
+  for (const char* name : {"bad", "link", "folder", "pipe"}) {
+    EXPECT_FALSE(folder.read(name).bytes) << name;
+    EXPECT_NE(folder.read(name).refusal, "") << name;
+  }
+  EXPECT_EQ(folder.read("bad").refusal, "is writable by others (mode 0666)");
+  EXPECT_FALSE(folder.read("absent").bytes);
+  EXPECT_EQ(folder.read("absent").refusal, "");
 }
 
 TEST(Folder, StaysTheOneThatWasChecked) {
   const TemporaryFolder base;
   const Folder folder = Folder::open_private(base / "cache");
-  ASSERT_EQ(publish(folder.handle(), "x", "ours"), "");
+  ASSERT_EQ(publish(folder.handle(), "x", "ours", 0600), "");
   fs::rename(base / "cache", base / "moved");
   fs::create_directory(base / "cache");
   write_file(base / "cache/x", "theirs");
-  EXPECT_EQ(folder.read("x"), "ours");
+  EXPECT_EQ(folder.read("x").bytes, "ours");
+}
+
+TEST(Folder, WhoMayLookIntoItMayReadItsEntries) {
+  const TemporaryFolder base;
+  const auto mode_in = [&](mode_t folder) {
+    chmod(base.path().c_str(), folder);
+    return Folder::open_private(base.path()).mode_of_entries();
+  };
+  EXPECT_EQ(mode_in(0700), 0600u);
+  EXPECT_EQ(mode_in(0711), 0600u);
+  EXPECT_EQ(mode_in(0750), 0640u);
+  EXPECT_EQ(mode_in(0755), 0644u);
 }
 
 TEST(Publish, ReplacesAndLeavesNothingElse) {
   const TemporaryFolder base;
   const Folder folder = Folder::open_private(base.path());
-  EXPECT_EQ(publish(folder.handle(), "x", "first"), "");
-  EXPECT_EQ(publish(folder.handle(), "x", "second"), "");
-  EXPECT_EQ(folder.read("x"), "second");
+  EXPECT_EQ(publish(folder.handle(), "x", "first", 0600), "");
+  EXPECT_EQ(publish(folder.handle(), "x", "second", 0600), "");
+  EXPECT_EQ(folder.read("x").bytes, "second");
   EXPECT_EQ(std::distance(fs::directory_iterator(base.path()), {}), 1);
 }
 
@@ -81,7 +99,11 @@ TEST(Publish, SweepsWhatTheDeadLeft) {
   const TemporaryFolder base;
   const Folder folder = Folder::open_private(base.path());
   write_file(base / ".writing-1-0-0", "half");
-  EXPECT_EQ(publish(folder.handle(), "x", "whole"), "");
+  write_file(base / ".writing-notes", "somebody's");
+  EXPECT_EQ(publish(folder.handle(), "x", "whole", 0600), "");
+  EXPECT_TRUE(fs::exists(base / ".writing-1-0-0"));  // of a folder that need not be ours
+  sweep(folder.handle());
+  EXPECT_TRUE(fs::exists(base / ".writing-notes"));
   EXPECT_FALSE(fs::exists(base / ".writing-1-0-0"));
 }
 

@@ -77,7 +77,7 @@ TEST_F(Listing, SaysWhatIsWrongWithAnEntry) {
   EXPECT_EQ(entry(name).fault, "truncated to 5 bytes");
   put(name, bytes);
   chmod((folder / name).c_str(), 0666);
-  EXPECT_EQ(entry(name).fault, "cannot be read, or others may write to it");
+  EXPECT_EQ(entry(name).fault, "is writable by others (mode 0666)");
   EXPECT_EQ(entry(name).bytes, bytes.size());
 }
 
@@ -95,13 +95,40 @@ TEST_F(Listing, EveryFlippedBitOfAnEntryIsFound) {
 
 TEST_F(Listing, RemovesEntriesAndNothingElse) {
   put(".lock-ab", "");
-  EXPECT_EQ(remove_cached(name_of("a")), "");
+  const CachedEntry listed = entry(name_of("a"));
+  EXPECT_EQ(remove_cached(listed), "");
   EXPECT_FALSE(std::filesystem::exists(folder / name_of("a")));
-  EXPECT_EQ(remove_cached(name_of("a")), "No such file or directory");
-  EXPECT_EQ(remove_cached(".lock-ab"), "is not the name of an entry");
-  EXPECT_EQ(remove_cached("../" + name_of("b")), "is not the name of an entry");
+  EXPECT_EQ(remove_cached(listed), "No such file or directory");
+  EXPECT_EQ(remove_cached({.name = ".lock-ab"}), "is not the name of an entry");
+  EXPECT_EQ(remove_cached({.name = "../" + name_of("b")}), "is not the name of an entry");
   EXPECT_TRUE(std::filesystem::exists(folder / ".lock-ab"));
   EXPECT_EQ(cached_entries().size(), 1u);
+}
+
+// Between the list and the removal another process has compiled it again.
+TEST_F(Listing, WhatWasReplacedSinceStays) {
+  const std::string name = name_of("a"), whole = content_of(folder / name);
+  put(name, "short");
+  const CachedEntry damaged = entry(name);
+  EXPECT_TRUE(damaged.damaged);
+  put("new", whole);
+  std::filesystem::rename(folder / "new", folder / name);
+  EXPECT_EQ(remove_cached(damaged), "has been replaced in the meantime");
+  EXPECT_TRUE(entry(name).binary);
+}
+
+TEST_F(Listing, WhatCannotBeReadIsNotCalledDamaged) {
+  chmod((folder / name_of("a")).c_str(), 0666);
+  EXPECT_FALSE(entry(name_of("a")).binary);
+  EXPECT_FALSE(entry(name_of("a")).damaged);
+}
+
+TEST_F(Listing, AReadOnlyFolderIsListedToo) {
+  Config config = test_config();
+  config.read_only_folders = {folder.path()};
+  configure(config);
+  EXPECT_EQ(read_only_entries(folder.path()).size(), 2u);
+  EXPECT_THROW(read_only_entries("/nowhere"), ropeline::Error);
 }
 
 TEST_F(Listing, AFolderThatIsNotTrustedIsNotListed) {
@@ -115,7 +142,7 @@ TEST_F(Listing, AFolderThatIsNotTrustedIsNotListed) {
   } catch (const Error& error) {
     EXPECT_EQ(error.sentence(), "cache folder: " + folder.path() + " is writable by others (mode 0777); chmod go-w it");
   }
-  EXPECT_EQ(remove_cached(name_of("a")), "is writable by others (mode 0777); chmod go-w it");
+  EXPECT_EQ(remove_cached({.name = name_of("a")}), "is writable by others (mode 0777); chmod go-w it");
 }
 
 TEST_F(Listing, OfAPackIsTheSame) {

@@ -1,5 +1,7 @@
 #include "jit/pack.h"
 
+#include <sys/stat.h>
+
 #include "tests/jit/setting.h"
 
 namespace ropeline::jit {
@@ -28,6 +30,21 @@ TEST(Pack, HoldsWhatWasPutIn) {
   for (const char* key : {"a", "b"})
     EXPECT_NE(pack.read(sha256(key))->find(std::string("image of ") + key), std::string::npos);
   EXPECT_FALSE(pack.read(sha256("c")));
+}
+
+// An application ships it: for whom the umask lets read, beside files that are nobody's business.
+TEST(Pack, IsAFileAsAnyOther) {
+  const TemporaryFolder folder;
+  write_file(folder / ".writing-1-2-3", "somebody's");
+  for (const mode_t mask : {0022, 0077}) {
+    const mode_t before = umask(mask);
+    write_pack(folder / "p", {binary("a")});
+    umask(before);
+    struct stat facts;
+    ASSERT_EQ(stat((folder / "p").c_str(), &facts), 0);
+    EXPECT_EQ(facts.st_mode & 07777, 0666u & ~mask);
+  }
+  EXPECT_EQ(content_of(folder / ".writing-1-2-3"), "somebody's");
 }
 
 TEST(Pack, MayBeEmpty) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "jit/entry.h"
 #include "program/program.h"
 #include "tests/jit/setting.h"
 
@@ -49,6 +50,34 @@ class Cache : public Program {
 
   std::string nvrtc_;
 };
+
+TEST_F(Cache, ASizeBelowNothingIsRefused) {
+  const Outcome refused = run("cache prune --size -5");
+  EXPECT_EQ(refused.code, 2) << refused.text;
+  EXPECT_TRUE(holds(refused.text, "--size") && holds(refused.text, "-5")) << refused.text;
+}
+
+TEST_F(Cache, ExplainLooksIntoReadOnlyFoldersToo) {
+  fs::copy(path("cache"), path("shared"));
+  damage(path("shared") + "/" + name_of(entry("sm_90")));
+  const Outcome explained = program(
+      "cache explain --model gemma3-270m --arch sm_90",
+      "ROPELINE_NVRTC=/nowhere ROPELINE_CACHE_DIR=" + path("none") + " ROPELINE_CACHE_READ_ONLY=" + path("shared"));
+  EXPECT_TRUE(holds(explained.text, name_of(entry("sm_90")) + ": digest does not match")) << explained.text;
+}
+
+TEST_F(Cache, AVersionIsThatOfEitherCompiler) {
+  jit::Binary twin;
+  twin.key_text = "of nvcc";
+  twin.compiler = "13.0.88 nvcc";
+  const std::string name = jit::hex(jit::sha256(twin.key_text)) + ".rlj";
+  jit::write_file(path("cache") + "/" + name, jit::entry_bytes(twin));
+  chmod((path("cache") + "/" + name).c_str(), 0600);
+  for (const char* version : {"13.0.88", "13.0"})
+    EXPECT_TRUE(holds(run(std::string("cache prune --dry-run --compiler ") + version).text, "would go " + name))
+        << version;
+  EXPECT_FALSE(holds(run("cache prune --dry-run --compiler 13.0.8").text, name));
+}
 
 TEST_F(Cache, ListsEntriesAsATable) {
   const Outcome list = run("cache list");
