@@ -13,6 +13,7 @@
 #include "conformance/floating_mode.h"
 #include "conformance/kv_cast_call.h"
 #include "conformance/kv_cast_far.h"
+#include "cuda/preparing.h"
 #include "not_run.h"
 #include "ops/kv_cast.h"
 #include "ops/kv_cast_launch.h"
@@ -49,13 +50,12 @@ void run_plan(KvCastCall& call) {
 
 /// The plan's kernels, all calls by the one of that form.
 void run_form(KvCastCall& call, std::size_t form) {
-  const auto dim3 = [](const auto& n) { return jit::Dim3{n[0], n[1], n[2]}; };
   run_on_cuda(call, [&](const KvCastArgs& args) {
     const KvCastParams params = ops::kv_cast::params(args);
     if (params.tokens == 0 || params.locs == 0) return;
     const auto launch = ops::kv_cast::launch(ops::kv_cast::variants(call.spec)[form], params.tokens);
     const jit::Kernel kernel = jit::load(kernel_source(call.spec)).kernel(form);
-    kernel.launch({.grid = dim3(launch.grid), .block = dim3(launch.block)}, params);
+    kernel.launch({.grid = cuda::dim3(launch.grid), .block = cuda::dim3(launch.block)}, params);
   });
 }
 
