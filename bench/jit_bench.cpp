@@ -136,7 +136,7 @@ void disk_steps(Rows& rows, const Setting& s, const jit::Source& source) {
   const jit::Folder folder = jit::Folder::open_private(s.folder);
   const std::string file = path.substr(path.rfind('/') + 1);
   rows.add("step: read the entry", median_us(51, 1, [&] { keep(folder.read(file)); }));
-  const std::string bytes = folder.read(file).value();
+  const std::string bytes = folder.read(file).bytes.value();
   rows.add("step: verify the entry", median_us(51, 1, [&] { keep(jit::parse_entry(bytes, key.text, key.digest)); }),
            std::to_string(bytes.size()) + " bytes");
 }
