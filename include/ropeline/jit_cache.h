@@ -12,13 +12,13 @@ namespace ropeline::jit {
 
 /// An entry of a cache folder or of a pack.
 struct CachedEntry {
-  std::string name;                               ///< of the file in the folder: "<key>.rlj"; in a pack, the key
-  std::uint64_t bytes = 0;                        ///< of the entry, the key's text included
-  std::chrono::system_clock::time_point written;  ///< of the file that holds it
-  std::shared_ptr<const Binary> binary;           ///< null when it does not verify
-  std::string fault;                              ///< why not
-  bool damaged = false;                           ///< its bytes are at fault; false: they could not be read, or trusted
-  std::array<std::uint64_t, 4> file = {};         ///< which file it was: device, inode, time; `remove_cached` compares
+  std::string name;                                    ///< of the file in the folder: "<key>.rlj"; in a pack, the key
+  std::uint64_t bytes = 0;                             ///< of the entry, the key's text included
+  std::chrono::system_clock::time_point written = {};  ///< of the file that holds it
+  std::shared_ptr<const Binary> binary = {};           ///< null when it does not verify
+  std::string fault = {};                              ///< why not
+  bool damaged = false;                    ///< its bytes are at fault; false: they could not be read, or trusted
+  std::array<std::uint64_t, 4> file = {};  ///< which file it was: device, inode, time; `remove_cached` compares
 };
 
 /// Every entry of this process's cache folder, verified as a look-up would, in the order of their names. Files that are

@@ -79,7 +79,7 @@ Folder Folder::open_private(const std::string& given) {
   struct stat facts;
   if (!folder.open(O_NOFOLLOW)) return folder;
   if (fstat(folder.handle(), &facts) != 0) return folder.refuse(std::strerror(errno)), std::move(folder);
-  for (const auto [look, read] : {std::pair{S_IRGRP | S_IXGRP, S_IRGRP}, {S_IROTH | S_IXOTH, S_IROTH}})
+  for (const auto& [look, read] : {std::pair{S_IRGRP | S_IXGRP, S_IRGRP}, {S_IROTH | S_IXOTH, S_IROTH}})
     if ((facts.st_mode & look) == static_cast<mode_t>(look)) folder.mode_ |= read;
   if (!is_ours(facts))
     folder.refuse(text("belongs to user ", facts.st_uid, ", neither to this user (", geteuid(), ") nor to root"));
