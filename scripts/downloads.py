@@ -55,7 +55,7 @@ def main():
         return
     total = sum(size or 0 for size, _, _ in sizes)
     largest = ", ".join(f"{name} {version} {megabytes(size)}" for size, name, version in sizes[:4])
-    print(f"pip downloads {megabytes(total)} in {len(sizes)} packages, the largest: {largest}")
+    print(f"pip downloads {megabytes(total)} in {len(sizes)} package{'s' * (len(sizes) > 1)}, the largest: {largest}")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ def kv_cast(k, v, k_cache, v_cache, k_scale, v_scale, loc, mult=1, offset=0):
 
     k and v are [T, H, D] in bfloat16 or float16, the caches [N, H, D] in torch.float8_e4m3fn or, as its bits, in uint8;
     the stride of D is 1, the others are free. The scales are float32 tensors of one number, read on the device. loc is
-    [T], int32 or int64; a token whose loc is negative, or whose row is not in the cache, is skipped. Results are rounded
-    to nearest even and saturate at 448. On a GPU the first call for H, D and the dtypes of k and loc compiles;
+    [T], int32 or int64; a token whose loc is negative, or whose row is not in the cache, is skipped. Results are
+    rounded to nearest even and saturate at 448. On a GPU the first call for H, D and the dtypes of k and loc compiles;
     `prepare_kv_cast` does it beforehand.
     """
     for name, scale in (("k_scale", k_scale), ("v_scale", v_scale)):

@@ -143,7 +143,10 @@ def bad(change):
     "change, message",
     [
         ({"q": lambda q: q.float()}, "q: dtype fp32 differs from the spec's bf16"),
-        ({"q": lambda q: q.double()}, "q: dtype float64 is none of float32, float16, bfloat16, int64, int32, float8_e4m3fn"),
+        (
+            {"q": lambda q: q.double()},
+            "q: dtype float64 is none of float32, float16, bfloat16, int64, int32, float8_e4m3fn",
+        ),
         ({"q": lambda q: q[0, 0]}, "q: rank 2 must be 3 [T, H, D] or 4 [B, T, H, D]"),
         ({"q": lambda q: q[None]}, "q: rank 5 is not 0 to 4"),
         ({"q": lambda q: q[:, :, :3]}, "q: 3 heads in shape [2, 5, 3, 64], the spec has 4"),

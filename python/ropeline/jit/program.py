@@ -8,7 +8,7 @@ import os
 import pathlib
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Union
 
 import torch
@@ -45,7 +45,7 @@ class Build:
     architecture: str  #: "sm_90"; "compute_90" when the image is PTX
     compiler: str  #: "13.0.88"
     kernels: tuple[KernelFacts, ...]
-    image: bytes  #: a cubin, or PTX
+    image: bytes = field(repr=False)  #: a cubin, or PTX
 
 
 def _facts_of(kernels: Iterable[dict[str, Any]]) -> tuple[KernelFacts, ...]:
