@@ -117,14 +117,6 @@ std::vector<const char*> pointers(const std::vector<std::string>& words) {
   return list;
 }
 
-// The key's flags, and one that changes time alone: the kernels of a program are optimised side by side, each to the same
-// instructions. A fixed number of threads, because a cubin records its flags. Tried from NVRTC 13 on.
-std::vector<const char*> flags_of(const Job& job) {
-  std::vector<const char*> flags = pointers(job.key.flags);
-  if (job.program.kernels.size() > 1 && job.api.major >= 13) flags.push_back("-split-compile=8");
-  return flags;
-}
-
 std::shared_ptr<const Binary> collect(const Job& job, Nvrtc::Program program, const std::string& log) {
   auto binary = std::make_shared<Binary>();
   binary->key = hex(job.key.digest);
@@ -145,7 +137,7 @@ Compiled run(Job& job) {
   const Handle program(job);
   for (const std::string& kernel : job.program.kernels) check(job, job.api.add_name(program, kernel.c_str()));
   if (job.api.set_flow_callback) job.api.set_flow_callback(program, Job::asked_to_stop, &job);
-  const std::vector<const char*> flags = flags_of(job);
+  const std::vector<const char*> flags = pointers(job.key.flags);
   const auto result = job.api.compile(program, static_cast<int>(flags.size()), flags.data());
   const std::string log = fetch_text(program, job.api.log_size, job.api.log);
   check(job, result, log);
