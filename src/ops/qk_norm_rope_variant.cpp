@@ -3,6 +3,7 @@
 #include "ops/qk_norm_rope_variant.h"
 
 #include <algorithm>
+#include <bit>
 #include <cfloat>
 
 #include "ops/qk_norm_rope.h"
@@ -92,15 +93,32 @@ int longest_run(const Spec& spec, const Variant& v) {
   return 1;
 }
 
-// Six heads a lane have 80 registers. The fused norm and rope in bf16 fit; roundings in between, tables and partial
-// rotary spill on one architecture or another.
+// Warps of a block that did best on an H100, where they divide a token.
+int wanted_warps(const Form& form) { return form.heads > 1 ? 3 : form.run == 2 ? 4 : 6; }
+
+// Tokens with few heads share a block, and blocks need not divide a token. The blocks of a packed form are part of it.
+Variant with_form(Variant variant, Form form) {
+  variant.form = form;
+  if (form.packed) variant.form.threads = form.threads = block_warps(variant, wanted_warps(form)) * kernel::kWarp;
+  const int warps = warps_of_token(variant);
+  if (form.heads == 2 && warps <= 2) variant.form.tokens = 4 / warps;
+  const int most = form.threads / kernel::kWarp;
+  variant.form.tail = warps > most && warps % block_warps(variant, most) != 0;
+  return variant;
+}
+
+constexpr Form kSixHeads{.run = 4, .access = 4, .heads = 6, .packed = true, .threads = 96, .blocks = 8};
+
+// Six heads a lane have 80 registers. The fused norm and rope in bf16 fit; roundings in between, tables, partial
+// rotary, lanes without a run and blocks that do not divide a token spill on one architecture or another.
 bool fits_six_heads(const Variant& v, int run) {
   const kernel::NormStep norm{.present = true, .weight = v.q.norm.weight, .mean = v.q.norm.mean};
   const kernel::RopeStep rope{.present = true};
   const bool plain = same_steps(v) && v.q.norm == norm && v.q.rope == rope && v.source == Source::turns && !v.factor;
   const bool bf16 = v.activation == Element::bf16 && v.weight == Element::bf16;
-  return run == 4 && plain && bf16 && v.rotary_dim == v.head_dim && v.head_dim <= 256 && v.q.heads && v.k.heads &&
-         (v.q.heads + v.k.heads) % 12 == 0;
+  const bool every_lane_works = std::has_single_bit(static_cast<unsigned>(v.head_dim)) && v.rotary_dim == v.head_dim;
+  return run == 4 && plain && bf16 && every_lane_works && v.head_dim <= 256 && v.q.heads && v.k.heads &&
+         (v.q.heads + v.k.heads) % 12 == 0 && !with_form(v, kSixHeads).form.tail;
 }
 
 // One row of heads, done alike. A stream that is absent does not object.
@@ -118,26 +136,11 @@ std::vector<Form> forms(const Spec& spec, const Variant& v) {
   if (run > 1) {
     if (v.head_dim <= 128 || run == 2) all.push_back({.run = 2, .access = 2, .packed = packed});
     if (run == 4) all.push_back({.run = 4, .access = 4, .packed = packed});
-    if (packed && fits_six_heads(v, run))
-      all.push_back({.run = 4, .access = 4, .heads = 6, .packed = true, .threads = 96, .blocks = 8});
+    if (packed && fits_six_heads(v, run)) all.push_back(kSixHeads);
     all.push_back({.run = run, .access = run, .heads = 2, .batched = true});
   }
   all.push_back({.run = 2, .access = 1, .batched = true});
   return all;
-}
-
-// Warps of a block that did best on an H100, where they divide a token.
-int wanted_warps(const Form& form) { return form.heads > 1 ? 3 : form.run == 2 ? 4 : 6; }
-
-// Tokens with few heads share a block, and blocks need not divide a token. The blocks of a packed form are part of it.
-Variant with_form(Variant variant, Form form) {
-  variant.form = form;
-  if (form.packed) variant.form.threads = form.threads = block_warps(variant, wanted_warps(form)) * kernel::kWarp;
-  const int warps = warps_of_token(variant);
-  if (form.heads == 2 && warps <= 2) variant.form.tokens = 4 / warps;
-  const int most = form.threads / kernel::kWarp;
-  variant.form.tail = warps > most && warps % block_warps(variant, most) != 0;
-  return variant;
 }
 
 }  // namespace
