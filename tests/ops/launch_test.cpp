@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ops/qk_norm_rope.h"
 #include "ops/qk_norm_rope_launch.h"
 #include "ops/qk_norm_rope_variant.h"
@@ -42,6 +44,19 @@ std::string shape_of(const Spec& spec, const QkNormRopeParams& call) {
 }
 
 std::string shape_of(const Spec& spec, std::int64_t tokens) { return shape_of(spec, call_of(spec, tokens)); }
+
+bool has_six_heads(int q, int k, int head_dim) {
+  return std::ranges::any_of(variants(spec_of(q, k, head_dim, head_dim)),
+                             [](const kernel::Variant& v) { return v.form.heads == 6; });
+}
+
+// Elsewhere its 80 registers do not suffice: kernels_compile_test would see the spills of those that it compiles.
+TEST(Variants, SixHeadsOnlyWhereEveryLaneWorksAndBlocksDivideAToken) {
+  for (const int head_dim : {64, 128, 256}) EXPECT_TRUE(has_six_heads(32, 4, head_dim)) << head_dim;
+  for (const int head_dim : {96, 160, 192}) EXPECT_FALSE(has_six_heads(32, 4, head_dim)) << "a lane without a run";
+  EXPECT_FALSE(has_six_heads(20, 4, 256)) << "four warps in blocks of three";
+  EXPECT_FALSE(has_six_heads(32, 8, 128)) << "40 heads are no multiple of 12";
+}
 
 TEST(LaunchRule, MoreTokensGetMoreHeadsALane) {
   const Spec spec = spec_of(32, 4, 128, 128);
