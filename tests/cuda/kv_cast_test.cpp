@@ -4,11 +4,9 @@
 #include "ropeline/kv_cast.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "ops/kv_cast_launch.h"
-#include "tests/cuda/fake_driver.h"
-#include "tests/jit/setting.h"
+#include "tests/cuda/fake_device.h"
 
 namespace ropeline {
 namespace {
@@ -32,31 +30,7 @@ KvCastArgs args_of(std::int64_t tokens, int device = 0) {
           .offset = 5};
 }
 
-class CudaKvCast : public testing::Test {
- protected:
-  void SetUp() override {
-    fake = {};
-    fake.argument_bytes = sizeof(KvCastParams);
-    jit::Config config = jit::test_config();
-    config.cache_folder = cache() / "cache";
-    jit::configure(config);
-    ROPELINE_NEEDS_COMPILER();
-  }
-
-  /// Shared, so that a spec is compiled once.
-  static jit::TemporaryFolder& cache() {
-    static jit::TemporaryFolder folder;
-    return folder;
-  }
-
-  KvCastParams argument_of(std::size_t launch) const {
-    KvCastParams params;
-    std::memcpy(&params, fake.launches.at(launch).first_argument.data(), sizeof params);
-    return params;
-  }
-
-  cuda::FakeDriver& fake = cuda::fake_driver();
-};
+using CudaKvCast = cuda::FakeDevice<KvCastParams>;
 
 TEST_F(CudaKvCast, PrepareUploadsBothFormsAndLeavesTheContextAlone) {
   const KvCastPlan plan = prepare(kSpec, Device::cuda(1));
@@ -79,7 +53,7 @@ TEST_F(CudaKvCast, RunQueuesOneKernelOfTheRuleWithTheParamsOfTheCall) {
     EXPECT_TRUE(std::ranges::equal(fake.launches[0].grid, right.grid)) << tokens;
     EXPECT_TRUE(std::ranges::equal(fake.launches[0].block, right.block)) << tokens;
     EXPECT_EQ(fake.launches[0].stream, &fake);
-    const KvCastParams params = argument_of(0);
+    const KvCastParams params = argument_of(fake.launches.at(0));
     EXPECT_EQ(params.tokens, tokens);
     EXPECT_EQ(params.locs, 48u) << "rows 5, 7 ... 99";
     EXPECT_EQ(params.stream[1].cache, reinterpret_cast<char*>(std::size_t{4} << 44) + 5 * 256);
@@ -104,7 +78,7 @@ TEST_F(CudaKvCast, ACallOfMoreTokensThanAGridIsCut) {
   const std::int64_t tokens = op::most_tokens + 5;
   prepare(kSpec, Device::cuda()).run(args_of(tokens));
   ASSERT_EQ(fake.launches.size(), 2u);
-  const KvCastParams first = argument_of(0), second = argument_of(1);
+  const KvCastParams first = argument_of(fake.launches.at(0)), second = argument_of(fake.launches.at(1));
   EXPECT_EQ(first.tokens, op::most_tokens);
   EXPECT_EQ(second.tokens, 5);
   const auto distance = [](const void* a, const void* b) {

@@ -12,8 +12,7 @@
 #include "ops/qk_norm_rope_launch.h"
 #include "ops/qk_norm_rope_variant.h"
 #include "ropeline/kernel_source.h"
-#include "tests/cuda/fake_driver.h"
-#include "tests/jit/setting.h"
+#include "tests/cuda/fake_device.h"
 
 namespace ropeline {
 namespace {
@@ -37,37 +36,14 @@ Args args_of(std::int64_t batches, std::int64_t tokens, int device = 0) {
           .positions = {at(3), DType::int64, {batches, tokens}, on}};
 }
 
-class CudaPlan : public testing::Test {
+class CudaPlan : public cuda::FakeDevice<kernel::QkNormRopeLaunch> {
  protected:
-  void SetUp() override {
-    fake = {};
-    fake.argument_bytes = sizeof(kernel::QkNormRopeLaunch);
-    jit::Config config = jit::test_config();
-    config.cache_folder = cache() / "cache";
-    jit::configure(config);
-    ROPELINE_NEEDS_COMPILER();
-  }
-
-  /// Shared, so that a spec is compiled once.
-  static jit::TemporaryFolder& cache() {
-    static jit::TemporaryFolder folder;
-    return folder;
-  }
-
-  static kernel::QkNormRopeLaunch argument_of(const cuda::FakeDriver::Launch& launch) {
-    kernel::QkNormRopeLaunch argument;
-    std::memcpy(&argument, launch.first_argument.data(), sizeof argument);
-    return argument;
-  }
-
   /// Of a kernel of the library that was loaded last: the fake driver numbers them as they are asked for.
   char* handle_of(int index, std::size_t kernels) const {
     return reinterpret_cast<char*>(0x1000 + fake.symbols.size() - kernels + 1 + static_cast<std::size_t>(index));
   }
 
   int count(const std::string& call) const { return static_cast<int>(std::ranges::count(fake.calls, call)); }
-
-  cuda::FakeDriver& fake = cuda::fake_driver();
 };
 
 TEST_F(CudaPlan, PrepareUploadsEveryVariantAndTheFrequencies) {
