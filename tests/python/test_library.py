@@ -34,7 +34,10 @@ def test_only_the_c_functions_are_visible():
     assert visible and all(name.startswith("ropeline_") for name in visible)
 
 
-@pytest.mark.parametrize("version", ["0x0209000000000000", "0x020b000000000000"], ids=["2.9", "2.11"])
+@pytest.mark.parametrize(
+    "version",
+    [pytest.param("0x0209000000000000", id="2.9"), pytest.param("0x020b000000000000", id="2.11", marks=pytest.mark.slow)],
+)
 def test_the_binding_compiles_for(version):
     include = [f"-I{REPOSITORY / folder}" for folder in ("python/binding", "include", "src", "")]
     torch_include = ["-isystem", f"{torch.__path__[0]}/include"]
