@@ -36,7 +36,10 @@ def test_only_the_c_functions_are_visible():
 
 @pytest.mark.parametrize(
     "version",
-    [pytest.param("0x0209000000000000", id="2.9"), pytest.param("0x020b000000000000", id="2.11", marks=pytest.mark.slow)],
+    [
+        pytest.param("0x0209000000000000", id="2.9"),
+        pytest.param("0x020b000000000000", id="2.11", marks=pytest.mark.slow),
+    ],
 )
 def test_the_binding_compiles_for(version):
     include = [f"-I{REPOSITORY / folder}" for folder in ("python/binding", "include", "src", "")]
