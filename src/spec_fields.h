@@ -28,6 +28,7 @@ constexpr auto names(ScalingKind) {
                                             {linear, "linear"},
                                             {dynamic, "dynamic"},
                                             {yarn, "yarn"},
+                                            {yarn_range, "yarn_range"},
                                             {llama3, "llama3"},
                                             {longrope, "longrope"},
                                             {proportional, "proportional"}});
@@ -86,6 +87,8 @@ void fields(Visit& visit, T& x, const Scaling& standard) {
   visit("beta_fast", x.beta_fast, standard.beta_fast);
   visit("beta_slow", x.beta_slow, standard.beta_slow);
   visit("truncate", x.truncate, standard.truncate);
+  visit("low", x.low, standard.low);
+  visit("high", x.high, standard.high);
   visit("low_freq_factor", x.low_freq_factor, standard.low_freq_factor);
   visit("high_freq_factor", x.high_freq_factor, standard.high_freq_factor);
   visit("rotated_pairs", x.rotated_pairs, standard.rotated_pairs);

@@ -7,24 +7,28 @@
 
 namespace ropeline {
 
-/// What a model does to its frequencies. The names are those of transformers' `rope_type`.
-enum class ScalingKind : std::uint8_t { none, linear, dynamic, yarn, llama3, longrope, proportional };
+/// What a model does to its frequencies. The names are those of transformers' `rope_type`; `yarn_range` is yarn in the
+/// parameters of fused kernels.
+enum class ScalingKind : std::uint8_t { none, linear, dynamic, yarn, yarn_range, llama3, longrope, proportional };
 
 /// A scaling and its parameters. Only the parameters of its kind count; make one with a factory.
 struct ROPELINE_API Scaling {
   ScalingKind kind = ScalingKind::none;
-  double factor = 1;                      ///< linear, dynamic, yarn, llama3, longrope
+  double factor = 1;                      ///< linear, dynamic, yarn, yarn_range, llama3, longrope
   double original_length = 0;             ///< positions the model was trained for: dynamic, yarn, llama3, longrope
   double seq_len = 0;                     ///< positions that are served: dynamic, longrope
   double beta_fast = 32;                  ///< yarn: above so many turns in original_length a frequency is kept
   double beta_slow = 1;                   ///< yarn: below so many turns it is divided by factor
   bool truncate = true;                   ///< yarn: round the correction range outward to whole frequencies
+  double low = 0;                         ///< yarn_range: up to this index a frequency is kept
+  double high = 0;                        ///< yarn_range: from this index on it is divided by factor; equal to low: a step
   double low_freq_factor = 1;             ///< llama3
   double high_freq_factor = 4;            ///< llama3
   int rotated_pairs = 0;                  ///< proportional: the first so many frequencies turn, the others are 0
   std::vector<double> short_factor = {};  ///< longrope: one divisor per frequency up to original_length
   std::vector<double> long_factor = {};   ///< longrope: one divisor per frequency beyond it
-  double attention_factor = 0;  ///< multiplies cos and sin; 0 = the formula of the kind (yarn, longrope), else 1
+  double attention_factor = 0;  ///< multiplies cos and sin; 0 = the formula of the kind (yarn, yarn_range, longrope),
+                                ///< else 1
 
   /// f / factor. Position interpolation, Chen et al. 2023.
   static Scaling linear(double factor);
@@ -34,6 +38,8 @@ struct ROPELINE_API Scaling {
   /// YaRN, Peng et al. 2023, section 3; attention_factor 0 = 0.1 ln(factor) + 1.
   static Scaling yarn(double factor, double original_length, double beta_fast = 32, double beta_slow = 1,
                       double attention_factor = 0);
+  /// YaRN with the ends of its ramp as the indices that `yarn` works out of the turns.
+  static Scaling yarn_range(double factor, double low, double high, double attention_factor = 0);
   /// Llama 3.1's smooth switch between f and f / factor by wavelength.
   static Scaling llama3(double factor, double low_freq_factor, double high_freq_factor, double original_length);
   /// LongRoPE, Ding et al. 2024; attention_factor 0 = sqrt(1 + ln(factor) / ln(original_length)), 1 for factor <= 1.

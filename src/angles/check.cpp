@@ -29,6 +29,11 @@ void check_yarn(const Frequencies& f) {
   within("beta_fast", s.beta_fast, s.beta_slow);
 }
 
+void check_yarn_range(const Scaling& s) {
+  within("low", s.low, -kLarge);
+  within("high", s.high, -kLarge);
+}
+
 void check_llama3(const Scaling& s) {
   within("low_freq_factor", s.low_freq_factor, kSmall);
   within("high_freq_factor", s.high_freq_factor, kSmall);
@@ -70,6 +75,7 @@ void check_scaling(const Frequencies& f) {
     case ScalingKind::linear: break;
     case ScalingKind::dynamic: return check_dynamic(f);
     case ScalingKind::yarn: return check_yarn(f);
+    case ScalingKind::yarn_range: return check_yarn_range(s);
     case ScalingKind::llama3: return check_llama3(s);
     case ScalingKind::longrope: return check_longrope(f);
     case ScalingKind::proportional: return check_proportional(f);

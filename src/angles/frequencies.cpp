@@ -44,6 +44,14 @@ Scaling Scaling::yarn(double factor, double original_length, double beta_fast, d
           .attention_factor = attention_factor};
 }
 
+Scaling Scaling::yarn_range(double factor, double low, double high, double attention_factor) {
+  return {.kind = ScalingKind::yarn_range,
+          .factor = factor,
+          .low = low,
+          .high = high,
+          .attention_factor = attention_factor};
+}
+
 Scaling Scaling::llama3(double factor, double low_freq_factor, double high_freq_factor, double original_length) {
   return {.kind = ScalingKind::llama3,
           .factor = factor,

@@ -52,17 +52,17 @@ struct Range {
   DoubleDouble low, high;
 };
 
-// transformers clamps the upper end to rotary_dim - 1, not to the last frequency, and parts equal ends by 0.001.
+// transformers clamps the upper end to rotary_dim - 1, not to the last frequency.
 Range correction_range(const Frequencies& f) {
   Range range{correction_index(f, f.scaling.beta_fast), correction_index(f, f.scaling.beta_slow)};
   if (f.scaling.truncate) range = {std::floor(range.low.hi), std::ceil(range.high.hi)};
-  range = {std::max<DoubleDouble>(range.low, 0), std::min<DoubleDouble>(range.high, f.rotary_dim - 1)};
-  if (!(range.low < range.high) && !(range.high < range.low)) range.high = range.high + 0.001;
-  return range;
+  return {std::max<DoubleDouble>(range.low, 0), std::min<DoubleDouble>(range.high, f.rotary_dim - 1)};
 }
 
-Numbers yarn(const Frequencies& parameters) {
-  const auto [low, high] = correction_range(parameters);
+// Equal ends are parted by 0.001, there and in fused kernels.
+Numbers yarn(const Frequencies& parameters, Range range) {
+  const auto [low, end] = range;
+  const DoubleDouble high = low < end || end < low ? end : end + 0.001;
   Numbers f = geometric(log(parameters.base), parameters.rotary_dim);
   for (int i = 0; i < parameters.rotary_dim / 2; ++i) {
     const DoubleDouble ramp = clamp01((i - low) / (high - low));
@@ -106,7 +106,8 @@ std::vector<DoubleDouble> scaled_frequencies(const Frequencies& frequencies) {
     case ScalingKind::none: break;
     case ScalingKind::linear: return divided(geometric(log(frequencies.base), dim), s.factor);
     case ScalingKind::dynamic: return geometric(dynamic_log_base(frequencies), dim);
-    case ScalingKind::yarn: return yarn(frequencies);
+    case ScalingKind::yarn: return yarn(frequencies, correction_range(frequencies));
+    case ScalingKind::yarn_range: return yarn(frequencies, {s.low, s.high});
     case ScalingKind::llama3: return llama3(geometric(log(frequencies.base), dim), s);
     case ScalingKind::longrope: return longrope(geometric(log(frequencies.base), dim), s);
     case ScalingKind::proportional: return proportional(geometric(log(frequencies.base), dim), s);
@@ -116,7 +117,7 @@ std::vector<DoubleDouble> scaled_frequencies(const Frequencies& frequencies) {
 
 double attention_factor(const Scaling& s) {
   if (s.attention_factor != 0) return s.attention_factor;
-  if (s.kind == ScalingKind::yarn) return yarn_attention_factor(s.factor);
+  if (s.kind == ScalingKind::yarn || s.kind == ScalingKind::yarn_range) return yarn_attention_factor(s.factor);
   return s.kind == ScalingKind::longrope ? longrope_attention_factor(s) : 1;
 }
 

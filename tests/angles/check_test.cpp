@@ -65,6 +65,13 @@ TEST(CheckFrequencies, Yarn) {
   EXPECT_EQ(refusal(Frequencies::theta(1, 8, Scaling::yarn(2, 4096))), "base 1 must be above 1 with yarn scaling");
 }
 
+TEST(CheckFrequencies, YarnRange) {
+  EXPECT_EQ(refusal(Scaling::yarn_range(2, 0, -1)), "accepted");
+  EXPECT_EQ(refusal(Scaling::yarn_range(0.5, 0, 4)), "factor 0.5 must be from 1 to 1e+15");
+  EXPECT_EQ(refusal(Scaling::yarn_range(2, -kInfinity, 4)), "low -inf must be from -1e+15 to 1e+15");
+  EXPECT_EQ(refusal(Scaling::yarn_range(2, 4, kNaN)), "high nan must be from -1e+15 to 1e+15");
+}
+
 TEST(CheckFrequencies, Llama3) {
   EXPECT_EQ(refusal(Scaling::llama3(8, 4, 4, 8192)), "high_freq_factor 4 must be above low_freq_factor 4");
   EXPECT_EQ(refusal(Scaling::llama3(8, kNaN, 4, 8192)), "low_freq_factor nan must be from 1e-06 to 1e+15");

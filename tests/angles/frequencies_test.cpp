@@ -39,6 +39,28 @@ INSTANTIATE_TEST_SUITE_P(Golden, ScalingKinds, testing::ValuesIn(golden_cases())
 
 TEST(ScalingKindsTable, IsWhole) { EXPECT_EQ(golden_cases().size(), golden_parameters().size()); }
 
+// low and high: the ends that yarn rounds to for 32 turns and for one.
+void expect_same_yarn(double base, int rotary_dim, double length, double low, double high) {
+  const auto yarn = Frequencies::theta(base, rotary_dim, Scaling::yarn(4, length));
+  const auto range = Frequencies::theta(base, rotary_dim, Scaling::yarn_range(4, low, high));
+  EXPECT_EQ(yarn.turns(), range.turns());
+  EXPECT_EQ(yarn.attention_factor(), range.attention_factor());
+}
+
+TEST(YarnRange, IsYarnWithItsEndsWorkedOut) {
+  expect_same_yarn(1e6, 128, 32768, 23, 40);
+  expect_same_yarn(1e4, 64, 4096, 10, 23);
+  expect_same_yarn(5e5, 256, 8192, 36, 70);
+  expect_same_yarn(1e6, 64, 4, 0, -1);  // the ends change places
+}
+
+// What the 0.001 between equal ends makes of it.
+TEST(YarnRange, WithEqualEndsIsAStep) {
+  const auto range = Frequencies::theta(1e4, 16, Scaling::yarn_range(2, 3, 3)).rounded();
+  const auto kept = Frequencies::theta(1e4, 16).rounded();
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(range[i], i <= 3 ? kept[i] : kept[i] / 2) << i;
+}
+
 TEST(ExplicitFrequencies, TurnsAreCorrectlyRoundedAtEveryMagnitude) {
   std::vector<float> values;
   std::vector<std::uint64_t> turns;
