@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "ropeline/dtype.h"
 #include "ropeline/plan_of.h"
@@ -27,6 +28,8 @@ struct ROPELINE_API KvCastSpec {
 
   /// The printed form: JSON, defaults left out, the same text for equal specs.
   std::string json() const;
+  /// Reads the printed form. Throws Error{invalid_argument} that names the field, for unknown fields too.
+  static KvCastSpec from_json(std::string_view text);
 
   auto operator<=>(const KvCastSpec&) const = default;
 };

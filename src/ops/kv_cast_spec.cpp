@@ -2,37 +2,27 @@
 
 #include "error.h"
 #include "ops/kv_cast.h"
+#include "spec_json.h"
 
 namespace ropeline {
 namespace {
 
 constexpr int kMostHeads = 8192;  // beyond any model, and within the grid of a launch
 
-// The fields that differ from their defaults.
-class Fields {
- public:
-  template <class T, class Text>
-  Fields& operator()(const char* name, const T& value, const T& standard, const Text& printed) {
-    if (value != standard) out_ += text(out_.empty() ? "" : ",", '"', name, "\":", printed);
-    return *this;
-  }
-  std::string braces() const { return text("{", out_, "}"); }
-
- private:
-  std::string out_;
-};
-
-std::string quoted(DType type) { return text('"', name_of(type), '"'); }
-
 }  // namespace
 
-std::string KvCastSpec::json() const {
-  const KvCastSpec d;
-  return Fields()("heads", heads, d.heads, heads)("head_dim", head_dim, d.head_dim, head_dim)(
-             "input", input, d.input, quoted(input))("loc", loc, d.loc, quoted(loc))("alignment", alignment,
-                                                                                     d.alignment, alignment)
-      .braces();
+template <class Visit, Fields<KvCastSpec> T>
+void fields(Visit& visit, T& x, const KvCastSpec& standard) {
+  visit("heads", x.heads, standard.heads);
+  visit("head_dim", x.head_dim, standard.head_dim);
+  visit("input", x.input, standard.input);
+  visit("loc", x.loc, standard.loc);
+  visit("alignment", x.alignment, standard.alignment);
 }
+
+std::string KvCastSpec::json() const { return spec_json::printed(*this); }
+
+KvCastSpec KvCastSpec::from_json(std::string_view text) { return spec_json::parsed<KvCastSpec>(text); }
 
 void ops::kv_cast::check(const KvCastSpec& spec) {
   require(spec.heads >= 1 && spec.heads <= kMostHeads, "heads: ", spec.heads, " is not from 1 to ", kMostHeads);

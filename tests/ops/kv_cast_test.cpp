@@ -43,6 +43,29 @@ TEST(KvCastSpecs, ArePrintedWithoutDefaults) {
             R"({"heads":1,"head_dim":64,"input":"fp16","loc":"int32","alignment":2})");
 }
 
+TEST(KvCastSpecs, AreReadFromWhatIsPrinted) {
+  for (const KvCastSpec& spec : {KvCastSpec{.heads = 4, .head_dim = 128}, {1, 64, DType::fp16, DType::int32, 2}})
+    EXPECT_EQ(KvCastSpec::from_json(spec.json()), spec) << spec.json();
+  EXPECT_EQ(KvCastSpec::from_json("{}"), KvCastSpec{});
+}
+
+TEST(KvCastSpecs, AreReadOrRefusedWithTheFieldAndTheValue) {
+  const char* const all[][2] = {
+      {"[1", "spec: not JSON: [1"},
+      {"[]", "spec: [] is not an object"},
+      {R"({"q":{"heads":1}})", "q: unknown field; known are heads, head_dim, input, loc, alignment"},
+      {R"({"heads":"4"})", R"(heads: "4" is not a 32-bit integer)"},
+      {R"({"loc":"long"})", R"(loc: "long" is not one of fp32, fp16, bf16, fp8_e4m3, int8, int32, int64)"},
+  };
+  for (const auto& [json, sentence] : all) try {
+      KvCastSpec::from_json(json);
+      ADD_FAILURE() << "accepted: " << json;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::invalid_argument);
+      EXPECT_STREQ(error.what(), sentence);
+    }
+}
+
 struct Bad {
   const char* sentence;
   void (*spoil)(KvCastArgs&);
