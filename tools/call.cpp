@@ -122,6 +122,14 @@ NamedTensors Call::named() const {
   return tensors;
 }
 
+std::vector<NamedTensor> Call::outputs() const {
+  std::vector<NamedTensor> written;
+  for (const Field& field : kFields)
+    if (std::string_view(field.name).ends_with("_out") && this->*field.tensor)
+      written.push_back({field.name, this->*field.tensor});
+  return written;
+}
+
 Call made_up_call(const Spec& spec, const CallSettings& settings) {
   Random random(settings.seed);
   Call call;

@@ -17,6 +17,8 @@ struct Call {
   Args args() const;
   /// Those that are there, by the names of their fields.
   NamedTensors named() const;
+  /// Of those, what the call writes.
+  std::vector<NamedTensor> outputs() const;
 };
 
 /// What a made-up call is made of.

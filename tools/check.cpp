@@ -11,7 +11,7 @@
 #include "tools/devices.h"
 #include "tools/golden/golden.h"
 #include "tools/golden/timing.h"
-#include "tools/machine_check.h"
+#include "tools/op.h"
 #include "tools/progress.h"
 
 namespace ropeline::tools {
@@ -37,20 +37,27 @@ void print_absence(const CheckWords& words) {
     fmt::print("not run on a GPU: {}\n", cuda_absence());
 }
 
+std::string threads_of(Device device, int threads) {
+  return device.kind == Device::Kind::cuda ? "" : threads == 1 ? "1 thread" : "2 threads";
+}
+
+bool check_op(const Op& op, Device device, int threads, const CheckWords& words) {
+  const BackendCheck check = op.check(words.specs, words.seed, device);
+  fmt::print("{:<11} {:<9}  {:<12}  {} specs, {} values, {} bits differ from the reference\n", to_string(device),
+             threads_of(device, threads), op.name, check.specs, grouped(check.values), grouped(check.bits_differ));
+  if (check.bits_differ) fmt::print("  first: {}\n", check.first_different);
+  std::fflush(stdout);
+  return check.bits_differ == 0;
+}
+
 bool check_machine(const CheckWords& words) {
-  const std::vector<Spec> specs = drawn_specs(words.specs, words.seed);
   bool good = true;
+  for (const std::string& op : words.ops) op_of(op);  // an unknown one is said first
   for (Device device : devices_of(words))
     for (int threads : {1, 2}) {
       if (device.kind == Device::Kind::cuda && threads != 1) continue;
       set_cpu_threads(threads);
-      const BackendCheck check = check_device(specs, device);
-      const char* how = device.kind == Device::Kind::cuda ? "" : threads == 1 ? "1 thread" : "2 threads";
-      fmt::print("{:<11} {:<9}  {} specs, {} values, {} bits differ from the reference\n", to_string(device), how,
-                 check.specs, grouped(check.values), grouped(check.bits_differ));
-      if (check.bits_differ) fmt::print("  first: {}\n", check.first_different.json());
-      std::fflush(stdout);
-      good = good && check.bits_differ == 0;
+      for (const std::string& op : words.ops) good = check_op(op_of(op), device, threads, words) && good;
     }
   print_absence(words);
   return good;

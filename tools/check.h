@@ -1,15 +1,18 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace ropeline::tools {
 
 /// The words of `ropeline check`.
 struct CheckWords {
-  std::string golden;  ///< folder of golden files; empty = the machine check
-  bool time = false;   ///< with golden: microseconds too
-  bool why = false;    ///< with golden: each stream that was not run, and the reason
-  int specs = 300;
+  std::string golden;            ///< folder of golden files; empty = the machine check
+  bool time = false;             ///< with golden: microseconds too
+  bool why = false;              ///< with golden: each stream that was not run, and the reason
+  std::vector<std::string> ops;  ///< of op_names()
+  int specs = 300;               ///< of each op
   std::uint64_t seed = 1;
   std::string device;  ///< only this one; empty = every device of this machine
   std::string target;  ///< only this instruction set of a CPU; empty = each

@@ -1,17 +1,9 @@
 #include "tools/placed.h"
 
-#include <array>
 #include <cstddef>
 
 namespace ropeline::tools {
 namespace {
-
-constexpr std::array kInputs = {
-    &Args::q,        &Args::k,       &Args::v,         &Args::q_weight,      &Args::k_weight,
-    &Args::v_weight, &Args::q_bias,  &Args::k_bias,    &Args::v_bias,        &Args::q_scale,
-    &Args::k_scale,  &Args::v_scale, &Args::positions, &Args::cos_sin_cache, &Args::cos,
-    &Args::sin};
-constexpr std::array kOutputs = {&Args::q_out, &Args::k_out, &Args::v_out};
 
 // From the first byte of a view to behind its last one. Strides are not negative.
 std::size_t bytes_of(const TensorView& view) {
@@ -22,30 +14,38 @@ std::size_t bytes_of(const TensorView& view) {
 
 }  // namespace
 
-Placed::Placed(const Args& host, Device device) : args_(host) {
-  if (device.kind == Device::Kind::cpu) return;
-  const auto place = [&](TensorView& view, bool is_output) {
-    if (!view) return;
-    DeviceMemory memory(bytes_of(view), device.index);
-    memory.upload(view.data);
-    Copy& copy = copies_.emplace_back(Copy{std::move(memory), view.data, is_output});
-    view.data = copy.memory.data();
-    view.device = device;
-  };
-  for (TensorView Args::*tensor : kInputs) place(args_.*tensor, false);
-  for (TensorView Args::*tensor : kOutputs) place(args_.*tensor, true);
-  pulse_.emplace(1, device.index);
+DeviceTensors::DeviceTensors(Device device) : device_(device) {
+  if (device.kind == Device::Kind::cuda) pulse_.emplace(1, device.index);
+}
+
+TensorView DeviceTensors::place(const TensorView& host, bool written) {
+  if (!host || device_.kind == Device::Kind::cpu) return host;
+  DeviceMemory memory(bytes_of(host), device_.index);
+  memory.upload(host.data);
+  const Copy& copy = copies_.emplace_back(Copy{std::move(memory), host.data, written});
+  TensorView view = host;
+  view.data = copy.memory.data();
+  view.device = device_;
+  return view;
 }
 
 // Even the smallest copy waits for the default stream.
-void Placed::wait() const {
+void DeviceTensors::wait() const {
   char byte;
   if (pulse_) pulse_->download(&byte);
 }
 
-void Placed::fetch() const {
+void DeviceTensors::fetch() const {
   for (const Copy& copy : copies_)
-    if (copy.is_output) copy.memory.download(copy.host);
+    if (copy.written) copy.memory.download(copy.host);
+}
+
+template <>
+TensorFields<Args> tensor_fields<Args>() {
+  return {.read = {&Args::q, &Args::k, &Args::v, &Args::q_weight, &Args::k_weight, &Args::v_weight, &Args::q_bias,
+                   &Args::k_bias, &Args::v_bias, &Args::q_scale, &Args::k_scale, &Args::v_scale, &Args::positions,
+                   &Args::cos_sin_cache, &Args::cos, &Args::sin},
+          .written = {&Args::q_out, &Args::k_out, &Args::v_out}};
 }
 
 }  // namespace ropeline::tools

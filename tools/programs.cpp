@@ -1,27 +1,21 @@
 #include "tools/programs.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <initializer_list>
 
 #include "ropeline/device.h"
 #include "ropeline/error.h"
-#include "ropeline/kernel_source.h"
-#include "ropeline/kv_cast.h"
 #include "ropeline/models.h"
+#include "tools/op.h"
 #include "tools/spec_source.h"
 
 namespace ropeline::tools {
 namespace {
 
 [[noreturn]] void refuse(const std::string& sentence) { throw Error(ErrorKind::invalid_argument, sentence); }
-
-struct NamedSource {
-  std::string name;
-  jit::Source source;
-};
 
 struct Model {
   std::string name, config;
@@ -52,83 +46,12 @@ Spec divided(Spec spec, const std::string& model, int parts) {
   return spec;
 }
 
-// The same spec with its angles from elsewhere than the rows that transformers hands over.
-Spec with_angles(Spec spec, const std::string& word, const Frequencies& frequencies) {
-  if (word == "rows") return spec;
-  if (word != "frequencies" && word != "cache")
-    refuse(fmt::format("--angles: {} is not rows, frequencies or cache", word));
-  for (StreamSpec* stream : {&spec.q, &spec.k})
-    for (Step& step : stream->steps)
-      if (Rope* rope = std::get_if<Rope>(&step))
-        rope->angles = word == "cache" ? Angles(CosSinCache{frequencies.rotary_dim}) : Angles(frequencies);
-  return spec;
-}
-
-Spec rounded(const Spec& spec, const std::string& word) {
-  if (word == "model") return spec;
-  if (word == "fused") return spec.with_rounding(Rounding::fused());
-  refuse(fmt::format("--rounding: {} is not model or fused", word));
-}
-
-struct Whose {
-  const Model& model;
-  int parts;
-  const std::string& dtype;
-};
-
-// "qwen3-8b tp2 bf16", then whatever is not the default.
-std::string name_of(const Whose& whose, std::initializer_list<std::string> others) {
-  const auto& [model, parts, dtype] = whose;
-  std::string name = parts > 1 ? fmt::format("{} tp{} {}", model.name, parts, dtype) : model.name + " " + dtype;
-  for (const std::string& other : others)
-    if (other != "rows" && other != "model") name += " " + other;
-  return name;
-}
-
-// Keys and values of a layer, on their way into an FP8 cache: the program that the torch op asks for.
-KvCastSpec kv_cast_of(const Spec& spec) {
-  return {.heads = spec.k.heads, .head_dim = spec.head_dim, .input = spec.activation, .alignment = 2};
-}
-
-// A layer of one rank.
-struct RankLayer {
-  const Spec& spec;
-  const Frequencies& frequencies;
-  Whose whose;
-};
-
-void add_qk_norm_rope(std::vector<NamedSource>& sources, const RankLayer& layer, const ProgramWords& words) {
-  for (const std::string& angles : words.angles)
-    for (const std::string& rounding : words.rounding)
-      sources.push_back({name_of(layer.whose, {angles, rounding}),
-                         kernel_source(rounded(with_angles(layer.spec, angles, layer.frequencies), rounding))});
-}
-
-void add_kv_cast(std::vector<NamedSource>& sources, const RankLayer& layer, const ProgramWords&) {
-  if (layer.spec.activation == DType::fp32)
-    refuse(fmt::format("--dtype: kv_cast takes bf16 and fp16, not {}", layer.whose.dtype));
-  sources.push_back({name_of(layer.whose, {"kv_cast"}), kernel_source(kv_cast_of(layer.spec))});
-}
-
-// Every op that can be compiled ahead.
-struct Op {
-  const char* name;
-  void (*add)(std::vector<NamedSource>&, const RankLayer&, const ProgramWords&);
-};
-constexpr Op kOps[] = {{"qk_norm_rope", add_qk_norm_rope}, {"kv_cast", add_kv_cast}};
-
-const Op& op_of(const std::string& name) {
-  const auto at = std::ranges::find(kOps, name, &Op::name);
-  if (at == std::end(kOps)) refuse(fmt::format("--op: {} is not {}", name, fmt::join(op_names(), " or ")));
-  return *at;
-}
-
 void add_layer(std::vector<NamedSource>& sources, const Model& model, const models::Layer& layer,
                const ProgramWords& words, const std::string& dtype) {
-  for (int parts : words.tensor_parallel) {
-    const Spec spec = divided(layer.spec, model.name, parts);
+  for (int ranks : words.tensor_parallel) {
+    const Spec spec = divided(layer.spec, model.name, ranks);
     for (const std::string& op : words.ops)
-      op_of(op).add(sources, {spec, layer.frequencies, {model, parts, dtype}}, words);
+      op_of(op).add_programs(sources, {spec, layer.frequencies, model.name, ranks, dtype}, words);
   }
 }
 
@@ -150,11 +73,13 @@ void add_layers(std::vector<NamedSource>& sources, const Model& model, const Pro
 std::vector<NamedSource> sources_of(const ProgramWords& words) {
   if (words.models.empty() && words.specs.empty()) refuse("nothing to compile: name a --model or a --spec");
   for (const std::string& op : words.ops) op_of(op);  // an unknown one is said first
+  if (!words.specs.empty() && words.ops.size() != 1)
+    refuse(fmt::format("--spec: is of one op, --op names {}", fmt::join(words.ops, " and ")));
   std::vector<NamedSource> sources;
   for (const Model& model : models_of(words.models))
     for (const std::string& dtype : words.dtypes) add_layers(sources, model, words, dtype);
   for (std::size_t i = 0; i < words.specs.size(); ++i)
-    sources.push_back({fmt::format("spec {}", i + 1), kernel_source(spec_in(words.specs[i]))});
+    sources.push_back({fmt::format("spec {}", i + 1), op_of(words.ops[0]).source_of(json_in(words.specs[i]))});
   return sources;
 }
 
@@ -190,12 +115,6 @@ std::vector<Wanted> programs_of(const ProgramWords& words) {
     for (const std::string& architecture : architectures)
       wanted.push_back({program.name(), architecture, program.source});
   return wanted;
-}
-
-std::vector<std::string> op_names() {
-  std::vector<std::string> names;
-  for (const Op& op : kOps) names.push_back(op.name);
-  return names;
 }
 
 std::vector<std::string> default_architectures() {

@@ -17,6 +17,7 @@
 #include "tools/check.h"
 #include "tools/explain.h"
 #include "tools/info.h"
+#include "tools/op.h"
 #include "tools/run.h"
 #include "tools/warm.h"
 
@@ -26,6 +27,8 @@ namespace {
 constexpr int kFailed = 1, kMistake = 2, kUnable = 3;
 constexpr std::int64_t kMostTokens = 1'000'000'000;
 constexpr int kMostSpecs = 1'000'000;
+
+std::string ops_in_words() { return fmt::format("{}", fmt::join(op_names(), " or ")); }
 
 void add_spec_words(CLI::App& app, SpecWords& words) {
   auto* config = app.add_option("--config", words.config,
@@ -51,11 +54,13 @@ void add_spec_words(CLI::App& app, SpecWords& words) {
 
 void add_run(CLI::App& app, RunWords& words) {
   auto* run = app.add_subcommand("run", "Run one call and print or write its outputs");
+  run->add_option("--op", words.op,
+                  fmt::format("{}; left out: that of the tensors' file, or {}", ops_in_words(), kQkNormRope.name));
   add_spec_words(*run, words.spec);
   run->add_option("--tensors", words.tensors,
                   "safetensors file with q, k, q_weight, positions, cos ...; otherwise made up. Without a spec in the "
                   "call, the one that --out wrote into it");
-  run->add_option("--out", words.out, "safetensors file to write: all inputs, q_out and k_out");
+  run->add_option("--out", words.out, "safetensors file to write: all inputs and outputs");
   run->add_option("--tokens", words.tokens, "tokens to make up")
       ->capture_default_str()
       ->check(CLI::Range(std::int64_t{0}, kMostTokens));
@@ -70,17 +75,20 @@ void add_run(CLI::App& app, RunWords& words) {
       "Examples:\n"
       "  ropeline run --q 32 --k 4 --tokens 128\n"
       "  ropeline run --q 32 --k 4 --tokens 128 --device cuda\n"
+      "  ropeline run --op kv_cast --k 4 --tokens 128\n"
       "  ropeline run --config Qwen3-30B-A3B/config.json --layer 0 --out layer0.safetensors\n"
       "  ropeline run --tensors layer0.safetensors --target scalar");
 }
 
 void add_check(CLI::App& app, CheckWords& words) {
   auto* check = app.add_subcommand("check", "Compare every backend of this machine with the reference, bit for bit");
+  words.ops = op_names();
   auto* golden =
       check->add_option("--golden", words.golden, "folder of recorded tensors to run instead of drawn specs");
   check->add_flag("--time", words.time, "print microseconds per recorded layer too")->needs(golden);
   check->add_flag("--why", words.why, "print what was not run, and why")->needs(golden);
-  check->add_option("--specs", words.specs, "how many specs to draw")
+  check->add_option("--op", words.ops, "only this: " + ops_in_words())->delimiter(',')->excludes(golden);
+  check->add_option("--specs", words.specs, "how many specs to draw for each op")
       ->capture_default_str()
       ->check(CLI::Range(1, kMostSpecs));
   check->add_option("--seed", words.seed, "of the drawn specs")->capture_default_str();
@@ -96,14 +104,12 @@ void add_check(CLI::App& app, CheckWords& words) {
 
 void add_program_words(CLI::App& app, ProgramWords& words) {
   app.add_option("--model", words.models, "published names, paths of config.json files, or all")->delimiter(',');
-  app.add_option("--spec", words.specs, "a spec as it is printed: JSON, or @FILE");
+  app.add_option("--spec", words.specs, "a spec of the op as it is printed: JSON, or @FILE");
   app.add_option(
          "--arch", words.architectures,
          "sm_80,sm_90 ...; left out: of this machine's GPUs; without one, and for a pack, sm_80,sm_90,sm_100,sm_120")
       ->delimiter(',');
-  app.add_option("--op", words.ops, fmt::format("of {}", fmt::join(op_names(), ", ")))
-      ->delimiter(',')
-      ->capture_default_str();
+  app.add_option("--op", words.ops, ops_in_words())->delimiter(',')->capture_default_str();
   app.add_option("--dtype", words.dtypes, "of the models: bf16, fp16, fp32")->delimiter(',')->capture_default_str();
   app.add_option("--tp", words.tensor_parallel, "ranks that the heads are divided by: 1,2,4,8")
       ->delimiter(',')

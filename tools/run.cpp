@@ -8,12 +8,9 @@
 
 #include "ropeline/error.h"
 #include "ropeline/executor.h"
-#include "ropeline/plan.h"
 #include "ropeline/version.h"
-#include "tools/call.h"
-#include "tools/devices.h"
-#include "tools/placed.h"
-#include "tools/stopwatch.h"
+#include "tools/op.h"
+#include "tools/run_call.h"
 
 namespace ropeline::tools {
 namespace {
@@ -29,7 +26,6 @@ std::uint64_t digest(const Tensor& tensor) {
 }
 
 std::string summary(const char* name, const Tensor& tensor) {
-  if (!tensor) return {};
   const TensorView& view = tensor;
   double sum = 0, low = HUGE_VAL, high = -HUGE_VAL;
   std::int64_t odd = 0;
@@ -51,62 +47,47 @@ std::string summary(const char* name, const Tensor& tensor) {
                      name_of(view.dtype), range, odd, digest(tensor));
 }
 
-// The spec of the call's words or, when they say nothing of one, that which `--out` wrote beside the tensors.
-SourcedSpec source_of(const RunWords& words) {
-  if (words.tensors.empty() || words.spec != SpecWords{}) return spec_of(words.spec);
-  const SafeTensors file = SafeTensors::read(words.tensors);
-  const auto spec = file.metadata().find("spec");
-  if (spec == file.metadata().end())
-    throw Error(ErrorKind::invalid_argument,
-                fmt::format("{}: no spec in its metadata; give --spec, --config or --q and --k", words.tensors));
-  return {Spec::from_json(spec->second), {}};
-}
-
-Call call_of(const RunWords& words, const SourcedSpec& source) {
-  if (!words.tensors.empty()) return call_from(source.spec, SafeTensors::read(words.tensors));
-  return made_up_call(source.spec, {.tokens = words.tokens,
-                                    .first_position = words.first_position,
-                                    .seed = words.seed,
-                                    .frequencies = source.frequencies});
-}
-
 std::string where(Device device, int threads) {
   if (device.kind == Device::Kind::cuda)
     return fmt::format("{}, {}", to_string(device), cuda_devices().at(static_cast<std::size_t>(device.index)));
   return fmt::format("{}, {} thread{}", to_string(device), threads, threads == 1 ? "" : "s");
 }
 
-// Microseconds of a call; on a GPU, of one among many that are queued.
-double time_of(const Plan& plan, const Placed& placed) {
-  const int calls = plan.device().kind == Device::Kind::cuda ? 200 : 1;
-  const auto run_all = [&] {
-    for (int i = 0; i < calls; ++i) plan.run(placed.args());
-    placed.wait();
-  };
-  return microseconds(run_all, 3) / calls;
-}
-
-void write(const RunWords& words, const Spec& spec, const Call& call) {
-  write_safetensors(words.out, call.named(), {{"ropeline", version()}, {"spec", spec.json()}});
+// The op of the words or, when they name none, of the call that `--out` wrote.
+std::string op_name(const RunWords& words) {
+  if (!words.op.empty()) return words.op;
+  Metadata metadata;
+  if (!words.tensors.empty()) metadata = SafeTensors::read(words.tensors).metadata();
+  const auto op = metadata.find("op");
+  return op == metadata.end() ? kQkNormRope.name : op->second;
 }
 
 }  // namespace
 
-std::string run(const RunWords& words) {
-  set_cpu_threads(words.threads);
-  const SourcedSpec source = source_of(words);
-  const Plan plan = prepare(source.spec, device_of(words.device, words.target));
-  const Call call = call_of(words, source);
-  const Placed placed(call.args(), plan.device());
-  const double time = time_of(plan, placed);
-  placed.fetch();
-  std::string text = fmt::format("spec      {}\n", source.spec.json());
-  text += fmt::format("device    {}\n", where(plan.device(), words.threads));
-  text += fmt::format("time      {:.2f} us a call\n", time);
-  text += summary("q_out", call.q_out) + summary("k_out", call.k_out) + summary("v_out", call.v_out);
+std::string recorded_spec(const RunWords& words) {
+  const SafeTensors file = SafeTensors::read(words.tensors);
+  const auto spec = file.metadata().find("spec");
+  if (spec == file.metadata().end())
+    throw Error(ErrorKind::invalid_argument,
+                fmt::format("{}: no spec in its metadata; give --spec, --config or heads", words.tensors));
+  return spec->second;
+}
+
+std::string report(const RunWords& words, const Ran& ran) {
+  std::string text = fmt::format("op        {}\n", words.op);
+  text += fmt::format("spec      {}\n", ran.spec);
+  text += fmt::format("device    {}\n", where(ran.device, words.threads));
+  text += fmt::format("time      {:.2f} us a call\n", ran.microseconds);
+  for (const auto& [name, tensor] : ran.outputs) text += summary(name, tensor);
   if (words.out.empty()) return text;
-  write(words, source.spec, call);
+  write_safetensors(words.out, ran.tensors, {{"op", words.op}, {"ropeline", version()}, {"spec", ran.spec}});
   return text + fmt::format("wrote     {}\n", words.out);
+}
+
+std::string run(RunWords words) {
+  set_cpu_threads(words.threads);
+  words.op = op_name(words);
+  return op_of(words.op).run(words);
 }
 
 }  // namespace ropeline::tools

@@ -9,6 +9,7 @@ namespace ropeline::tools {
 
 /// The words of `ropeline run`.
 struct RunWords {
+  std::string op;  ///< empty: the one in the tensors' file, or qk_norm_rope
   SpecWords spec;
   std::string tensors;          ///< safetensors file; empty = made up from the seed
   std::string out;              ///< safetensors file to write; empty = none
@@ -20,7 +21,7 @@ struct RunWords {
 };
 
 /// Runs one call, of the spec in the tensors' file when the words say nothing of a spec, and returns what is printed:
-/// spec, device, time, and a summary of each output.
-std::string run(const RunWords& words);
+/// op, spec, device, time, and a summary of each output.
+std::string run(RunWords words);
 
 }  // namespace ropeline::tools

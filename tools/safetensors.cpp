@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
@@ -103,7 +104,14 @@ void write_tensor(std::ofstream& out, const TensorView& view) {
                    [&](const char* element) { out.write(element, static_cast<std::streamsize>(size)); });
 }
 
-std::string header_of(const NamedTensors& tensors, const Metadata& metadata) {
+// Large elements first, so that each lies at a multiple of its size.
+std::vector<std::pair<std::string, TensorView>> in_file_order(const NamedTensors& tensors) {
+  std::vector<std::pair<std::string, TensorView>> ordered(tensors.begin(), tensors.end());
+  std::ranges::stable_sort(ordered, std::greater(), [](const auto& tensor) { return size_of(tensor.second.dtype); });
+  return ordered;
+}
+
+std::string header_of(const std::vector<std::pair<std::string, TensorView>>& tensors, const Metadata& metadata) {
   json header = json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::size_t begin = 0;
@@ -188,12 +196,13 @@ const TensorView& SafeTensors::at(const std::string& name) const {
 }
 
 void write_safetensors(const fs::path& path, const NamedTensors& tensors, const Metadata& metadata) {
-  const std::string header = header_of(tensors, metadata);
+  const auto ordered = in_file_order(tensors);
+  const std::string header = header_of(ordered, metadata);
   std::ofstream out(path, std::ios::binary);
   if (!out) system_error(ErrorKind::invalid_argument, path, "cannot write");
   for (int i = 0; i < 8; ++i) out.put(static_cast<char>(header.size() >> (8 * i) & 0xff));
   out << header;
-  for (const auto& [name, view] : tensors) write_tensor(out, view);
+  for (const auto& [name, view] : ordered) write_tensor(out, view);
   if (!out.flush()) system_error(ErrorKind::unavailable, path, "cannot write");
 }
 

@@ -52,7 +52,7 @@ class SafeTensors {
   std::map<std::string, std::string> unreadable_;  // name -> reason
 };
 
-/// Writes the tensors in order of name, dense and row-major whatever the strides of the views.
+/// Writes the tensors dense and row-major, whatever the strides of the views, so that `read` finds each aligned.
 /// Throws Error{invalid_argument} for a view that is not on the CPU or a path that cannot be opened, Error{unavailable}
 /// when the disk takes no more.
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors, const Metadata& metadata = {});

@@ -47,15 +47,6 @@ std::vector<Step> steps_of(const SpecWords& words, const Frequencies& frequencie
   return steps;
 }
 
-SourcedSpec from_config(const SpecWords& words) {
-  const std::string config = config_of(words.config);
-  const int count = models::layers(config);
-  if (words.layer < 0 || words.layer >= count)
-    throw Error(ErrorKind::invalid_argument, fmt::format("--layer: {} must be from 0 to {}", words.layer, count - 1));
-  const models::Layer layer = models::layer(config, words.layer, dtype_of(words.dtype));
-  return {layer.spec, layer.frequencies};
-}
-
 SourcedSpec from_flags(const SpecWords& words) {
   const int dim = words.rotary_dim < 0 ? words.head_dim : words.rotary_dim;
   const Frequencies frequencies = dim ? Frequencies::theta(words.theta, dim) : Frequencies{};
@@ -69,13 +60,20 @@ SourcedSpec from_flags(const SpecWords& words) {
 }  // namespace
 
 SourcedSpec spec_of(const SpecWords& words) {
-  if (!words.config.empty()) return from_config(words);
+  if (!words.config.empty()) return layer_of(words);
   if (words.spec.empty()) return from_flags(words);
-  return {spec_in(words.spec), {}};
+  return {Spec::from_json(json_in(words.spec)), {}};
 }
 
-Spec spec_in(const std::string& word) {
-  return Spec::from_json(word.starts_with("@") ? text_of(word.substr(1)) : word);
+std::string json_in(const std::string& word) { return word.starts_with("@") ? text_of(word.substr(1)) : word; }
+
+SourcedSpec layer_of(const SpecWords& words) {
+  const std::string config = config_of(words.config);
+  const int count = models::layers(config);
+  if (words.layer < 0 || words.layer >= count)
+    throw Error(ErrorKind::invalid_argument, fmt::format("--layer: {} must be from 0 to {}", words.layer, count - 1));
+  const models::Layer layer = models::layer(config, words.layer, dtype_of(words.dtype));
+  return {layer.spec, layer.frequencies};
 }
 
 bool names_file(const std::string& word) { return word.find('/') != word.npos || word.ends_with(".json"); }

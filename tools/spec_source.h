@@ -35,8 +35,11 @@ struct SourcedSpec {
 /// Throws Error{invalid_argument} that names the flag or the field.
 SourcedSpec spec_of(const SpecWords& words);
 
-/// The spec of JSON text, or of a file with it (@path).
-Spec spec_in(const std::string& word);
+/// That of the config's layer.
+SourcedSpec layer_of(const SpecWords& words);
+
+/// The JSON of a word: itself, or the text of a file (@path).
+std::string json_in(const std::string& word);
 
 /// Whether a word for a model is a path (it has a slash, or ends with .json) and no published name.
 bool names_file(const std::string& word);

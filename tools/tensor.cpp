@@ -9,6 +9,7 @@
 
 #include "kernels/shared/numbers.h"
 #include "ropeline/error.h"
+#include "tests/reference/kv_cast.h"
 
 namespace ropeline::tools {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 bool is_float(DType type) { return type == DType::fp32 || type == DType::fp16 || type == DType::bf16; }
 
 float load(const void* at, DType type) {
+  if (type == DType::fp8_e4m3) return static_cast<float>(reference::e4m3_value(*static_cast<const std::uint8_t*>(at)));
   if (type == DType::fp32) return *static_cast<const float*>(at);
   const auto bits = *static_cast<const std::uint16_t*>(at);
   return type == DType::bf16 ? bf16_to_fp32(bits) : fp16_to_fp32(bits);
@@ -40,6 +42,7 @@ void store_integer(void* at, DType type, std::int64_t x) {
 }
 
 void check_pair(DType from, DType to) {
+  if (from == to) return;
   const bool integers = (from == DType::int32 || from == DType::int64) && (to == DType::int32 || to == DType::int64);
   if ((is_float(from) && is_float(to)) || integers) return;
   throw Error(ErrorKind::invalid_argument,

@@ -33,17 +33,23 @@ class Tensor {
   TensorView view_;
 };
 
+/// A tensor and what it is called.
+struct NamedTensor {
+  const char* name;
+  Tensor tensor;
+};
+
 /// The extents of a view.
 std::vector<std::int64_t> shape_of(const TensorView& view);
 
-/// A dense copy in another dtype. Between floating types the value is rounded to nearest even, between integers it is
-/// kept. Throws Error{invalid_argument} for any other pair.
+/// A dense copy in another dtype, or the same. Between fp32, fp16 and bf16 the value is rounded to nearest even,
+/// between integers it is kept. Throws Error{invalid_argument} for any other pair.
 Tensor convert(const TensorView& view, DType dtype);
 
 /// Elements [first, last) of the leading dimension; the same memory.
 TensorView slice(TensorView view, std::int64_t first, std::int64_t last);
 
-/// Element i (in memory order) of a dense floating tensor, as fp32.
+/// Element i (in memory order) of a dense floating tensor, FP8 too, as fp32.
 float value_at(const TensorView& dense, std::int64_t i);
 
 }  // namespace ropeline::tools

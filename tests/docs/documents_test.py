@@ -5,6 +5,7 @@ of steps and of environment variables, links, and the length of the reading path
 import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,7 @@ def program_commands(a):
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "ROPELINE_CACHE_DIR": cache}
         for line in lines:
-            done = run([a.program, *line.split()], cwd=a.root, env=environment)
+            done = run([a.program, *shlex.split(line)], cwd=a.root, env=environment)
             if done.returncode == 3 and "NVRTC was not found" in done.stderr:
                 print(f"not run: ropeline {line}: no NVRTC")
             elif done.returncode:

@@ -120,10 +120,17 @@ OP_FILES = [
     "tests/reference/{op}_test.cpp",
     "tests/ops/{op}_test.cpp",
     "tests/conformance/{op}_test.cpp",
+    "tests/conformance/{op}_call.h",
+    "tests/conformance/{op}_call.cpp",
     "tests/cuda/{op}_test.cpp",
     "tests/emulator/{op}_test.cpp",
+    "tests/emulator/{op}_cases.h",
+    "tests/emulator/{op}_kernels.h",
+    "tests/emulator/{op}_kernels.cpp",
+    "tests/faults/{op}_faults.py",
     "tests/kernels/{op}_compile_test.cpp",
     "tests/python/test_{op}.py",
+    "tools/{op}.cpp",
 ]
 # The first op has the plain name where it was once the only one.
 PLAIN_NAMES = {
@@ -136,8 +143,14 @@ PLAIN_NAMES = {
     "tests/reference/qk_norm_rope_test.cpp": "tests/reference/steps_test.cpp",
     "tests/ops/qk_norm_rope_test.cpp": "tests/ops/refused_calls_test.cpp",
     "tests/conformance/qk_norm_rope_test.cpp": "tests/conformance/suite.h",
+    "tests/conformance/qk_norm_rope_call.h": "tests/conformance/call.h",
+    "tests/conformance/qk_norm_rope_call.cpp": "tests/conformance/call.cpp",
     "tests/cuda/qk_norm_rope_test.cpp": "tests/cuda/plan_test.cpp",
     "tests/emulator/qk_norm_rope_test.cpp": "tests/emulator/conformance_test.cpp",
+    "tests/emulator/qk_norm_rope_cases.h": "tests/emulator/cases.h",
+    "tests/emulator/qk_norm_rope_kernels.h": "tests/emulator/kernels.h",
+    "tests/emulator/qk_norm_rope_kernels.cpp": "tests/emulator/kernels.cpp",
+    "tests/faults/qk_norm_rope_faults.py": "tests/faults/faults.py",
     "tests/kernels/qk_norm_rope_compile_test.cpp": "tests/kernels/compile_test.cpp",
     "tests/python/test_qk_norm_rope.py": "tests/python/test_ops.py",
 }

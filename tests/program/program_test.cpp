@@ -2,6 +2,8 @@
 
 #include "program/program.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 
 #include "ropeline/device.h"
@@ -38,6 +40,18 @@ TEST_F(Program, RunGivesTheSameBitsEverywhere) {
   }
 }
 
+TEST_F(Program, RunGivesTheSameBitsOfKvCastEverywhere) {
+  for (CpuTarget target : cpu_targets()) {
+    const Outcome run = program("run --op kv_cast --k 4 --target " + std::string(name_of(target)));
+    EXPECT_EQ(run.code, 0);
+    EXPECT_TRUE(holds(run.text, "op        kv_cast\nspec      {\"heads\":4,\"head_dim\":128}\n")) << run.text;
+    EXPECT_TRUE(holds(
+        run.text,
+        "v_cache   [32, 4, 128] fp8_e4m3: -448 to 448, mean |x| 130.411, 0 NaN or Inf, digest b5ed77b743797d22\n"))
+        << run.text;
+  }
+}
+
 TEST_F(Program, RunWritesWhatItCanReadAgain) {
   const std::string flags = "run --q 3 --k 1 --head-dim 64 --rotary-dim 32 --angles rows --dtype fp16 --rounding Ar ";
   const Outcome first = program(flags + "--tokens 5 --seed 9 --out " + path("a.safetensors"));
@@ -71,12 +85,30 @@ TEST_F(Program, RunTakesTheSpecFromTheFileOfItsTensors) {
   EXPECT_NE(line(other.text, "q_out "), line(first.text, "q_out "));
 }
 
+// The file says of which op it is.
+TEST_F(Program, RunTakesACallOfKvCastFromItsFile) {
+  const std::string from = path("cast.safetensors"), again = path("again.safetensors");
+  const Outcome first = program("run --op kv_cast --config qwen3-8b --dtype fp16 --tokens 9 --seed 4 --out " + from);
+  ASSERT_EQ(first.code, 0) << first.text;
+  EXPECT_TRUE(holds(first.text, R"({"heads":8,"head_dim":128,"input":"fp16","alignment":2})")) << first.text;
+  const Outcome second = program("run --target scalar --tensors " + from + " --out " + again);
+  ASSERT_EQ(second.code, 0) << second.text;
+  const SafeTensors a = SafeTensors::read(from), b = SafeTensors::read(again);
+  EXPECT_EQ(a.tensors().size(), 7u);
+  EXPECT_EQ(a.metadata(), b.metadata());
+  EXPECT_EQ(a.metadata().at("op"), "kv_cast");
+  for (const auto& [name, view] : a.tensors())
+    EXPECT_EQ(std::memcmp(view.data, b.at(name).data, static_cast<std::size_t>(view.elements()) * size_of(view.dtype)),
+              0)
+        << name;
+}
+
 TEST_F(Program, RunSaysWhatItMissesInTheFileOfItsTensors) {
   const float values[128] = {};
   write_safetensors(path("bare.safetensors"), {{"q", TensorView(values, DType::fp32, {1, 1, 128})}});
   const Outcome bare = program("run --tensors " + path("bare.safetensors"));
   EXPECT_EQ(bare.code, 2);
-  EXPECT_TRUE(holds(bare.text, "bare.safetensors: no spec in its metadata; give --spec, --config or --q and --k\n"));
+  EXPECT_TRUE(holds(bare.text, "bare.safetensors: no spec in its metadata; give --spec, --config or heads\n"));
   const std::string header = R"({"q": {"dtype": "F32", "shape": [1, 1, 1, 1, 1], "data_offsets": [0, 4]}})";
   std::string deep = std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header + "1234";
   const Outcome rank = program("run --q 1 --tensors " + file("deep.safetensors", deep));
@@ -94,7 +126,7 @@ TEST_F(Program, RunReadsAModelConfigAndAPrintedSpec) {
   EXPECT_EQ(beyond.code, 2);
   EXPECT_EQ(beyond.text, "ropeline: --layer: 99 must be from 0 to 1\n");
   const auto start = model.text.find('{');
-  const std::string spec = model.text.substr(start, model.text.find('\n') - start);
+  const std::string spec = model.text.substr(start, model.text.find('\n', start) - start);
   const Outcome again = program("run --tokens 3 --spec @" + file("spec.json", spec));
   EXPECT_EQ(again.code, 0) << again.text;
   EXPECT_TRUE(holds(again.text, "spec      " + spec + "\n")) << again.text;
@@ -110,9 +142,14 @@ TEST_F(Program, CheckPrintsALineForEachBackend) {
   const Outcome check = program("check --specs 12");
   EXPECT_EQ(check.code, 0) << check.text;
   for (CpuTarget target : cpu_targets()) {
-    EXPECT_TRUE(holds(check.text, "cpu:" + std::string(name_of(target)))) << check.text;
+    const std::string device = fmt::format("{:<11} 2 threads  ", "cpu:" + std::string(name_of(target)));
+    for (const char* op : {"qk_norm_rope  12 specs, ", "kv_cast       12 specs, "})
+      EXPECT_TRUE(holds(check.text, device + op)) << check.text;
   }
   EXPECT_TRUE(holds(check.text, " 0 bits differ from the reference\n")) << check.text;
+  const Outcome one = program("check --specs 12 --op kv_cast");
+  EXPECT_EQ(one.code, 0) << one.text;
+  EXPECT_FALSE(holds(one.text, "qk_norm_rope")) << one.text;
 }
 
 TEST_F(Program, CheckRunsGoldenFiles) {
@@ -174,6 +211,16 @@ INSTANTIATE_TEST_SUITE_P(
                 "ropeline: nowhere.safetensors: cannot open: No such file"},
         Mistake{"run --q 1 --out nowhere/o.safetensors", 2,
                 "ropeline: nowhere/o.safetensors: cannot write: No such file"},
+        Mistake{"run --op matmul", 2, "ropeline: --op: matmul is not qk_norm_rope or kv_cast\n"},
+        Mistake{"run --op kv_cast --k 4 --style neox --q 4", 2,
+                "ropeline: --op kv_cast: the spec is of --k, --head-dim"},
+        Mistake{"run --op kv_cast --k 4 --first-position 7", 2, "positions are qk_norm_rope's\n"},
+        Mistake{"run --op kv_cast --k 4 --dtype fp32", 2, "ropeline: input: fp32 must be bf16 or fp16\n"},
+        Mistake{"run --op kv_cast --config qwen3-8b --dtype fp32", 2,
+                "ropeline: --dtype: kv_cast takes bf16 and fp16, not fp32\n"},
+        Mistake{R"(run --op kv_cast --spec '{"q": {}}')", 2, "ropeline: q: unknown field; known are heads, head_dim"},
+        Mistake{"check --op matmul", 2, "ropeline: --op: matmul is not qk_norm_rope or kv_cast\n"},
+        Mistake{"check --op kv_cast --golden .", 2, "--golden excludes --op"},
         Mistake{"run --config qwen3-9b", 2, "ropeline: model: \"qwen3-9b\" is not one of gemma3-270m, "},
         Mistake{"run --config nowhere.json", 2, "ropeline: nowhere.json: cannot be read\n"},
         Mistake{R"(run --spec '{"head_dim": 64, "q": {"heads": 1, "steps": [{"clamp": {"bound": 1}}]}}')", 3,
@@ -197,6 +244,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"warm --model qwen3-8b --op kv_cast --dtype fp32", 2,
                 "ropeline: --dtype: kv_cast takes bf16 and fp16, not fp32\n"},
         Mistake{"warm --model qwen3-8b --op matmul", 2, "ropeline: --op: matmul is not qk_norm_rope or kv_cast\n"},
+        Mistake{"warm --spec {} --op kv_cast,qk_norm_rope", 2,
+                "ropeline: --spec: is of one op, --op names kv_cast and qk_norm_rope\n"},
         Mistake{"warm --model qwen3-8b --dtype int4", 2, "ropeline: --dtype: int4 is not bf16, fp16 or fp32\n"},
         Mistake{"warm --model qwen3-8b --angles none", 2,
                 "ropeline: --angles: none is not rows, frequencies or cache\n"},

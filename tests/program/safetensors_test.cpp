@@ -50,6 +50,20 @@ TEST_F(SafeTensorsFile, ComesBackAsItWasWritten) {
   EXPECT_EQ(file.at("x").strides[0], 2);
 }
 
+// Whatever the names are, an odd number of small elements puts nothing out of its alignment.
+TEST_F(SafeTensorsFile, IsReadWhateverTheSizesOfItsElements) {
+  const std::int8_t odd[3] = {1, 2, 3};
+  const std::int64_t wide = 5;
+  const float single = 7;
+  write_safetensors(path_, {{"a", TensorView(odd, DType::int8, {3})},
+                            {"b", TensorView(&wide, DType::int64, {1})},
+                            {"c", TensorView(&single, DType::fp32, {1})}});
+  const SafeTensors file = SafeTensors::read(path_);
+  EXPECT_EQ(*static_cast<std::int64_t*>(file.at("b").data), 5);
+  EXPECT_EQ(*static_cast<float*>(file.at("c").data), 7);
+  EXPECT_EQ(static_cast<std::int8_t*>(file.at("a").data)[2], 3);
+}
+
 TEST_F(SafeTensorsFile, WritesThroughAViewStayInThisProcess) {
   const float value = 1;
   write_safetensors(path_, {{"x", TensorView(&value, DType::fp32, {1})}});

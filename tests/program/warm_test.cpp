@@ -91,6 +91,8 @@ TEST_F(Warm, CompilesTheSecondOpToo) {
   jit::configure(settings);
   EXPECT_TRUE(
       jit::find(kernel_source(KvCastSpec{.heads = 2, .head_dim = 128, .alignment = 2}), {.architecture = "sm_90"}));
+  const Outcome spec = warm(R"(--op kv_cast --spec '{"heads":2,"head_dim":128,"alignment":2}' --arch sm_90)");
+  EXPECT_TRUE(holds(spec.text, "0 compiled, 1 found")) << spec.text;
 }
 
 TEST_F(Warm, APackServesAMachineWithoutCompiler) {

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ropeline/device.h"
+#include "tools/golden/judgement.h"
+#include "tools/placed.h"
+
+namespace ropeline::tools {
+
+/// What one device did over the specs of a check.
+struct BackendCheck {
+  std::int64_t specs = 0, values = 0, bits_differ = 0;
+  std::string first_different;  ///< the spec in JSON; of use when bits_differ is not 0
+};
+
+/// Runs each spec on the device and counts the bits that differ from the reference: `meaning_of(spec, index)` is the
+/// call of spec number 1, 2, ... as the reference has run it.
+template <class Spec, class MeaningOf>
+BackendCheck check_specs(const std::vector<Spec>& specs, Device device, const MeaningOf& meaning_of) {
+  BackendCheck check;
+  for (const Spec& spec : specs) {
+    const auto meaning = meaning_of(spec, static_cast<std::uint64_t>(++check.specs));
+    const auto got = with_fresh_outputs(spec, meaning);
+    const Placed placed(got.args(), device);
+    prepare(spec, device).run(placed.args());
+    placed.fetch();
+    std::int64_t bits = 0;
+    const auto ours = got.outputs(), theirs = meaning.outputs();
+    for (std::size_t i = 0; i < ours.size(); ++i) {
+      check.values += ours[i].tensor.view().elements();
+      bits += golden::bits_that_differ(ours[i].tensor, theirs[i].tensor);
+    }
+    if (bits != 0 && check.bits_differ == 0) check.first_different = spec.json();
+    check.bits_differ += bits;
+  }
+  return check;
+}
+
+}  // namespace ropeline::tools
