@@ -190,8 +190,12 @@ AROUND = [
         "if (a.rank != b.rank || a.dtype != b.dtype) return true;",
         "return false;",
     ),
-    ("check: alignment not looked at", "src/ops/qk_norm_rope_args.cpp",
-     "  check_alignment(name, view, call.spec.alignment);\n", ""),
+    (
+        "check: alignment not looked at",
+        "src/ops/qk_norm_rope_args.cpp",
+        "  check_alignment(name, view, call.spec.alignment);\n",
+        "",
+    ),
     (
         "check: eps of NaN let through",
         "src/ops/qk_norm_rope_spec.cpp",

@@ -13,8 +13,12 @@ KV_CAST = [
     ("kv_cast: subnormal codes flushed", CODEC, "a < kE4m3Normal ? subnormal : normal", "a < kE4m3Normal ? 0 : normal"),
     ("kv_cast: NaN keeps its sign", CODEC, "return kE4m3Nan;", "return kE4m3Nan | ((u >> 24) & 0x80u);"),
     ("kv_cast: divided by the scale", LOOPS, "E::widen(in[i]) * inverse", "E::widen(in[i]) / (1.0f / inverse)"),
-    ("kv_cast: v by the scale of k", LOOPS,
-     "cast_token(call, params.stream[1], v", "cast_token(call, params.stream[1], k"),
+    (
+        "kv_cast: v by the scale of k",
+        LOOPS,
+        "cast_token(call, params.stream[1], v",
+        "cast_token(call, params.stream[1], k",
+    ),
     (
         "kv_cast: int64 loc cut to its low half",
         LOOPS,
@@ -63,10 +67,18 @@ KERNEL = "kernels/ops/kv_cast.cuh"
 # In the text of the kernel, which the emulator runs.
 KV_CAST_KERNEL = [
     ("kv_cast: kernel: one row too many", KERNEL, "if (loc >= locs) return;", "if (loc > locs) return;"),
-    ("kv_cast: kernel: lanes beyond the token", KERNEL,
-     "lane >= lanes_of(v) || at.token >= p.tokens", "at.token >= p.tokens"),
+    (
+        "kv_cast: kernel: lanes beyond the token",
+        KERNEL,
+        "lane >= lanes_of(v) || at.token >= p.tokens",
+        "at.token >= p.tokens",
+    ),
     ("kv_cast: kernel: codes of a run swapped", KERNEL, "codes[2] | codes[3] << 16", "codes[3] | codes[2] << 16"),
     ("kv_cast: kernel: v from the memory of k", KERNEL, "value(p.stream[1], at)", "value(p.stream[0], at)"),
-    ("kv_cast: kernel: place in the head forgotten", KERNEL,
-     "at.head, stream.cache_head) + at.first", "at.head, stream.cache_head)"),
+    (
+        "kv_cast: kernel: place in the head forgotten",
+        KERNEL,
+        "at.head, stream.cache_head) + at.first",
+        "at.head, stream.cache_head)",
+    ),
 ]
