@@ -5,14 +5,14 @@
 
 #include "aot/nvcc.h"
 #include "aot/specs.h"
-#include "ropeline/kernel_source.h"
 
 namespace {
 
 using namespace ropeline;
 
-std::shared_ptr<const jit::Binary> twin(const Spec& spec, const std::string& architecture, const std::string& nvcc) {
-  const jit::Source source = kernel_source(spec);
+std::shared_ptr<const jit::Binary> twin(const aot::AnySpec& spec, const std::string& architecture,
+                                        const std::string& nvcc) {
+  const jit::Source source = aot::source_of(spec);
   const jit::Build build = jit::build(source, {.architecture = architecture});
   return std::make_shared<const jit::Binary>(aot::twin_of(*build.binary, source, nvcc));
 }
@@ -25,7 +25,7 @@ int main(int argc, char** argv) try {
   fresh.cache_folder.clear(), fresh.read_only_folders.clear(), fresh.packs.clear();
   jit::configure(fresh);
   std::vector<std::shared_ptr<const jit::Binary>> twins;
-  for (const Spec& spec : aot::specs_in(argv[1])) twins.push_back(twin(spec, argv[2], argv[3]));
+  for (const aot::AnySpec& spec : aot::specs_in(argv[1])) twins.push_back(twin(spec, argv[2], argv[3]));
   jit::write_pack(argv[4], twins);
   std::printf("%s: %zu programs of %s\n", argv[4], twins.size(), twins[0]->compiler.c_str());
 } catch (const Error& error) {

@@ -26,12 +26,12 @@ class Twin : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     ROPELINE_NEEDS_COMPILER();
-    for (const Spec& spec : specs()) pairs.push_back({.spec = spec.json(), .jit = {}, .twin = {}});
+    for (const AnySpec& spec : specs()) pairs.push_back({.spec = text_of(spec), .jit = {}, .twin = {}});
     for (const Maker maker : {Maker::jit, Maker::nvcc}) {
       configure(maker, GetParam());
       for (std::size_t i = 0; i < pairs.size(); ++i)
         (maker == Maker::jit ? pairs[i].jit : pairs[i].twin) =
-            jit::build(kernel_source(specs()[i]), {.architecture = GetParam()}).binary;
+            jit::build(source_of(specs()[i]), {.architecture = GetParam()}).binary;
     }
   }
 

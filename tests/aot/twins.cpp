@@ -13,8 +13,8 @@ std::string folder() {
 
 }  // namespace
 
-const std::vector<Spec>& specs() {
-  static const std::vector<Spec> all = specs_in(folder() + "/specs.txt");
+const std::vector<AnySpec>& specs() {
+  static const std::vector<AnySpec> all = specs_in(folder() + "/specs.txt");
   return all;
 }
 

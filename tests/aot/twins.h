@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "aot/specs.h"
-#include "ropeline/kernel_source.h"
 #include "tests/jit/setting.h"
 
 namespace ropeline::aot {
@@ -15,7 +14,7 @@ inline constexpr const char* kArchitectures[] = {"sm_80", "sm_90", "sm_100", "sm
 enum class Maker { jit, nvcc };
 
 /// The specs of aot/specs.txt, from the copy beside the packs.
-const std::vector<Spec>& specs();
+const std::vector<AnySpec>& specs();
 
 /// The pack of nvcc's programs for an architecture: in the folder ROPELINE_TWIN_DIR, or where the build has put it.
 std::string pack_of(const std::string& architecture);

@@ -1,6 +1,7 @@
 #include "conformance/kv_cast_call.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <numeric>
@@ -177,6 +178,18 @@ KvCastCall::KvCastCall(const KvCastCall& other)
 
 std::vector<TensorView*> views(KvCastArgs& a) {
   return {&a.k, &a.v, &a.k_cache, &a.v_cache, &a.k_scale, &a.v_scale, &a.loc};
+}
+
+KvCastRecipe random_recipe(const KvCastSpec& spec, std::int64_t tokens, Random& random) {
+  KvCastRecipe r{.spec = spec, .tokens = tokens, .rows = tokens + random.below(40)};
+  r.input = static_cast<CastInput>(random.below(6)), r.cache = static_cast<CastCache>(random.below(4));
+  r.locs = random.pick({Locs::scattered, Locs::holes});
+  r.mult = 1 + random.below(3), r.offset = random.below(4), r.loc_stride = 1 + random.below(2);
+  r.shift = spec.alignment / 2 * random.below(4);
+  r.values = random.pick({Values::ordinary, Values::special});
+  r.k_scale = std::exp2(4 * random.normal()), r.v_scale = random.unit() + 0x1p-10f;
+  r.seed = random.bits();
+  return r;
 }
 
 KvCastCall make(const KvCastRecipe& recipe) { return Maker(recipe).make(); }

@@ -49,6 +49,9 @@ struct KvCastRecipe {
   std::byte poison{0xa5};
 };
 
+/// Layouts, values, scales and places at random, within what the spec allows.
+KvCastRecipe random_recipe(const KvCastSpec& spec, std::int64_t tokens, Random& random);
+
 /// A call and the memory it lies in. A copy is the same call in memory of its own.
 struct KvCastCall {
   KvCastSpec spec;

@@ -6,73 +6,22 @@
 
 #include <array>
 #include <cmath>
-#include <functional>
 #include <limits>
 
-#include "conformance/device_blocks.h"
 #include "conformance/floating_mode.h"
-#include "conformance/kv_cast_call.h"
+#include "conformance/kv_cast_backends.h"
 #include "conformance/kv_cast_far.h"
-#include "cuda/preparing.h"
 #include "not_run.h"
-#include "ops/kv_cast.h"
-#include "ops/kv_cast_launch.h"
-#include "ropeline/jit.h"
 
 namespace ropeline::conformance {
 namespace {
 
-struct Backend {
-  std::string name;
-  std::function<void(KvCastCall&)> run;
-};
-
-void PrintTo(const Backend& backend, std::ostream* out) { *out << backend.name; }
-
-Backend cpu_backend(CpuTarget target) {
-  return {"cpu_" + std::string(name_of(target)),
-          [target](KvCastCall& call) { prepare(call.spec, Device::cpu(target)).run(call.args); }};
-}
-
-/// Runs a call in a copy of its memory on the device.
-template <class Run>
-void run_on_cuda(KvCastCall& call, const Run& run) {
-  const DeviceBlocks blocks(call.memory);
-  KvCastArgs args = call.args;
-  for (TensorView* view : views(args)) *view = blocks.view(*view);
-  run(args);
-  blocks.download(call.memory);
-}
-
-void run_plan(KvCastCall& call) {
-  run_on_cuda(call, [&](const KvCastArgs& args) { prepare(call.spec, Device::cuda()).run(args); });
-}
-
-/// The plan's kernels, all calls by the one of that form.
-void run_form(KvCastCall& call, std::size_t form) {
-  run_on_cuda(call, [&](const KvCastArgs& args) {
-    const KvCastParams params = ops::kv_cast::params(args);
-    if (params.tokens == 0 || params.locs == 0) return;
-    const auto launch = ops::kv_cast::launch(ops::kv_cast::variants(call.spec)[form], params.tokens);
-    const jit::Kernel kernel = jit::load(kernel_source(call.spec)).kernel(form);
-    kernel.launch({.grid = cuda::dim3(launch.grid), .block = cuda::dim3(launch.block)}, params);
-  });
-}
-
-/// Why kernels cannot be compiled and run here, or an empty string.
-std::string cuda_absence() {
-  if (const Support answer = supports(KvCastSpec{.heads = 1, .head_dim = 16}, Device::cuda()); !answer)
-    return answer.reason;
-  return jit::compiler_status().reason;
-}
+using Backend = KvCastBackend;
 
 std::vector<Backend> backends() {
-  std::vector<Backend> all;
-  for (CpuTarget target : cpu_targets()) all.push_back(cpu_backend(target));
-  if (!cuda_absence().empty()) return all;
-  all.push_back({"cuda_few", [](KvCastCall& call) { run_form(call, 0); }});
-  all.push_back({"cuda_many", [](KvCastCall& call) { run_form(call, 1); }});
-  all.push_back({"cuda", run_plan});
+  std::vector<Backend> all = kv_cast_cpu_backends();
+  if (!kv_cast_cuda_absence().empty()) return all;
+  for (Backend& backend : kv_cast_cuda_backends()) all.push_back(std::move(backend));
   return all;
 }
 
@@ -96,7 +45,7 @@ KvCastSpec spec_of(int heads, int head_dim, DType input = DType::bf16, DType loc
 }
 
 TEST(KvCastBackends, CudaIsAmongThem) {
-  if (!cuda_absence().empty()) ROPELINE_NOT_RUN("no CUDA device: " + cuda_absence());
+  if (const std::string reason = kv_cast_cuda_absence(); !reason.empty()) ROPELINE_NOT_RUN("no CUDA device: " + reason);
   EXPECT_EQ(backends().back().name, "cuda");
 }
 
@@ -218,17 +167,10 @@ TEST_P(KvCast, ManyTokensOverSeveralThreads) {
 TEST_P(KvCast, AnyCallGivesTheReferencesBits) {
   for (int n = 0; n < 60; ++n) {
     Random random(run_seed() + static_cast<std::uint64_t>(n));
-    KvCastRecipe r{.spec =
-                       spec_of(1 + random.below(5), 16 + 8 * random.below(20), random.pick({DType::bf16, DType::fp16}),
-                               random.pick({DType::int32, DType::int64}), 2 << random.below(4))};
-    r.tokens = 1 + random.below(9), r.rows = 1 + random.below(40);
-    r.input = static_cast<CastInput>(random.below(6)), r.cache = static_cast<CastCache>(random.below(4));
-    r.locs = random.pick({Locs::scattered, Locs::holes});
-    r.mult = 1 + random.below(3), r.offset = random.below(4), r.loc_stride = 1 + random.below(2);
-    r.shift = r.spec.alignment / 2 * random.below(4);
-    r.values = random.pick({Values::ordinary, Values::special});
-    r.k_scale = std::exp2(4 * random.normal()), r.v_scale = random.unit() + 0x1p-10f;
-    r.seed = random.bits();
+    const KvCastSpec spec =
+        spec_of(1 + random.below(5), 16 + 8 * random.below(20), random.pick({DType::bf16, DType::fp16}),
+                random.pick({DType::int32, DType::int64}), 2 << random.below(4));
+    const KvCastRecipe r = random_recipe(spec, 1 + random.below(9), random);
     EXPECT_TRUE(conforms(r)) << "ROPELINE_SEED=" << run_seed() + static_cast<std::uint64_t>(n);
   }
 }
