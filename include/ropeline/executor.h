@@ -33,7 +33,7 @@ ROPELINE_API void set_cpu_threads(int threads);
 /// Where and on what a run is queued: a CUDA stream handle, or a CPU executor. The default is the null stream on a GPU
 /// and the library's own pool on a CPU.
 struct DeviceStream {
-  void* cuda = nullptr;          ///< CUstream / cudaStream_t
+  void* cuda = nullptr;          ///< CUstream / cudaStream_t, of the plan's device; another one is refused
   Executor* executor = nullptr;  ///< CPU only; null means the library's own pool
 
   static DeviceStream on(Executor& executor) { return {nullptr, &executor}; }

@@ -43,6 +43,17 @@ Context primary_context(int index) {
   });
 }
 
+// The null stream is of whichever context is current, and a stream of a part of a device (a green context) has none.
+int device_of_stream(void* stream) {
+  const Driver& d = require_driver();
+  Context context = nullptr, popped;
+  if (!stream || d.stream_context(static_cast<Stream>(stream), &context) != result::success) return -1;
+  if (d.context_push(context) != result::success) return -1;
+  const int device = current_device();
+  d.context_pop(&popped);
+  return device;
+}
+
 }  // namespace
 
 int device_count() noexcept {
@@ -83,18 +94,28 @@ int make_current() {
   return 0;
 }
 
-CurrentDevice::CurrentDevice(int device) { enter(device); }
-
-void CurrentDevice::enter(int device) {
+CurrentDevice::CurrentDevice(int device) {
   if (current_device() == device) return;
   const Driver& d = require_driver();
   check(d, d.context_push(primary_context(device)), jit::Stage::driver, "cuCtxPushCurrent");
   pushed_ = true;
 }
 
+CurrentDevice::CurrentDevice(int device, void* stream) : CurrentDevice(device) { check_stream(stream, device); }
+
 void CurrentDevice::leave() {
   Context popped;
   driver()->context_pop(&popped);
+}
+
+void check_stream(void* stream, int device) {
+  const int of = device_of_stream(stream);
+  if (of < 0 || of == device) return;
+  throw jit::Error(ErrorKind::invalid_argument, {jit::Stage::launch,
+                                                 text("stream: is of cuda:", of, ", the kernel runs on cuda:", device),
+                                                 "a stream belongs to the device that was current when it was made",
+                                                 {},
+                                                 {}});
 }
 
 BesideCaptures::BesideCaptures() : mode_(capture_mode::relaxed) {

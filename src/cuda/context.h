@@ -40,11 +40,10 @@ int make_current();
 /// when that device is current already.
 class CurrentDevice {
  public:
+  CurrentDevice() = default;  ///< whichever is
   explicit CurrentDevice(int device);
-  /// The same where a context of the device is known that is most likely current: one cheap question to the driver.
-  CurrentDevice(int device, Context known) {
-    if (current_context() != known) enter(device);
-  }
+  /// The same for launches on a stream, which must be one of that device. Throws jit::Error.
+  CurrentDevice(int device, void* stream);
   CurrentDevice(const CurrentDevice&) = delete;
   CurrentDevice& operator=(const CurrentDevice&) = delete;
   ~CurrentDevice() {
@@ -52,11 +51,15 @@ class CurrentDevice {
   }
 
  private:
-  void enter(int device);
   void leave();
 
   bool pushed_ = false;
 };
+
+/// Throws jit::Error{invalid_argument} for a stream of another device than that. A kernel runs where its stream is,
+/// and the driver refuses a function of another context without saying which; a stream that the driver says nothing of
+/// passes.
+void check_stream(void* stream, int device);
 
 /// While it lives, loading and allocating by this thread is legal beside a capture that is under way in another stream
 /// or thread, and does not break it.

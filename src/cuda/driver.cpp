@@ -53,6 +53,7 @@ const char* bind_all(Driver& d, void* library) {
   bind(d.stream_create, "cuStreamCreate");
   bind(d.stream_destroy, "cuStreamDestroy_v2");
   bind(d.stream_synchronize, "cuStreamSynchronize");
+  bind(d.stream_context, "cuStreamGetCtx");
   bind(d.allocate, "cuMemAlloc_v2");
   bind(d.free, "cuMemFree_v2");
   bind(d.to_device, "cuMemcpyHtoD_v2");

@@ -20,7 +20,8 @@ using Address = unsigned long long;  // CUdeviceptr
 
 namespace result {
 inline constexpr Result success = 0, invalid_value = 1, not_initialized = 3, no_binary_for_gpu = 209, invalid_ptx = 218,
-                        unsupported_ptx_version = 222, not_found = 500, capture_implicit = 906;
+                        unsupported_ptx_version = 222, invalid_context = 201, invalid_handle = 400, not_found = 500,
+                        capture_implicit = 906;
 }
 
 namespace attribute {
@@ -84,6 +85,7 @@ struct Driver {
   Result (*stream_create)(Stream*, unsigned flags);
   Result (*stream_destroy)(Stream);
   Result (*stream_synchronize)(Stream);
+  Result (*stream_context)(Stream, Context*);
   Result (*allocate)(Address*, std::size_t);
   Result (*free)(Address);
   Result (*to_device)(Address, const void*, std::size_t);

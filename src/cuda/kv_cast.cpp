@@ -4,7 +4,6 @@
 
 #include "cuda/context.h"
 #include "cuda/preparing.h"
-#include "error.h"
 #include "ops/kv_cast_launch.h"
 
 namespace ropeline::cuda::kv_cast {
@@ -16,40 +15,30 @@ namespace op = ops::kv_cast;
 class KernelProgram final : public DeviceProgram<KvCastParams> {
  public:
   KernelProgram(const KvCastSpec& spec, int device)
-      : spec_(spec),
-        device_(device),
-        context_(current_context()),
-        multiprocessors_(facts(device).multiprocessors),
-        variants_(op::variants(spec)),
-        kernels_(load_kernels(source(spec))) {}
+      : spec_(spec), variants_(op::variants(spec)), kernels_(source(spec), device) {}
 
   [[gnu::hot]] void run(const KvCastParams& params, DeviceStream stream) const override {
-    const CurrentDevice current(device_, context_);
+    const CurrentDevice current = kernels_.current_for(stream.cuda);
     for (std::int64_t first = 0; first < params.tokens; first += op::most_tokens)
       launch(op::tokens_of(params, spec_, first, std::min(params.tokens - first, op::most_tokens)), stream.cuda);
   }
 
  private:
   void launch(const KvCastParams& params, void* stream) const {
-    const int form = op::choose(spec_, variants_, params, multiprocessors_);
+    const int form = op::choose(spec_, variants_, params, kernels_.multiprocessors());
     const op::Launch l = op::launch(variants_[form], params.tokens);
-    kernels_[form].launch({.grid = dim3(l.grid), .block = dim3(l.block), .stream = stream}, params);
+    kernels_.launch(form, l.grid, l.block, stream, params);
   }
 
   KvCastSpec spec_;
-  int device_;
-  Context context_;  // where the kernels were loaded
-  int multiprocessors_;
   std::vector<kernel::KvCastVariant> variants_;
-  std::vector<jit::Kernel> kernels_;  // one for each variant
+  PlanKernels kernels_;  // one for each variant
 };
 
 }  // namespace
 
 jit::Source source(const KvCastSpec& spec) {
-  jit::Source source{.name = "kv_cast.cu", .text = text("#include \"", op::kernel_file, "\"\n"), .kernels = {}};
-  for (const kernel::KvCastVariant& variant : op::variants(spec)) source.kernels.push_back(op::kernel_name(variant));
-  return source;
+  return source_of("kv_cast", op::kernel_file, op::variants(spec), op::kernel_name);
 }
 
 std::unique_ptr<const DeviceProgram<KvCastParams>> program(const KvCastSpec& spec, int device) {

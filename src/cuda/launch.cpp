@@ -1,5 +1,6 @@
 #include "launch.h"
 
+#include "context.h"
 #include "error.h"
 
 namespace ropeline::cuda {
@@ -10,6 +11,7 @@ std::string described(const jit::Dim3& d) { return text("(", d.x, ", ", d.y, ", 
 // Kept out of line: a launch that succeeds does not pay for it.
 [[noreturn, gnu::noinline, gnu::cold]] void fail(const Driver& d, Result result, const jit::Launch& how,
                                                  const char* name) {
+  if (result == result::invalid_handle || result == result::invalid_context) check_stream(how.stream, current_device());
   throw jit::Error(result == result::invalid_value ? ErrorKind::invalid_argument : ErrorKind::unavailable,
                    {jit::Stage::launch,
                     text(name, ": grid ", described(how.grid), ", block ", described(how.block), ", ", how.shared_bytes,

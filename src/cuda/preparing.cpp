@@ -14,11 +14,10 @@ Preparing::Preparing(const char* op, int device) : current_(device) {
                     {}});
 }
 
-std::vector<jit::Kernel> load_kernels(const jit::Source& source) {
+PlanKernels::PlanKernels(const jit::Source& source, int device)
+    : device_(device), context_(current_context()), multiprocessors_(facts(device).multiprocessors) {
   const jit::Module module = jit::load(source);
-  std::vector<jit::Kernel> kernels;
-  for (std::size_t i = 0; i < module.binary().kernels.size(); ++i) kernels.push_back(module.kernel(i));
-  return kernels;
+  for (std::size_t i = 0; i < module.binary().kernels.size(); ++i) kernels_.push_back(module.kernel(i));
 }
 
 }  // namespace ropeline::cuda

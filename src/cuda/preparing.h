@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <string>
 #include <vector>
 
 #include "cuda/context.h"
@@ -21,9 +22,42 @@ class Preparing {
   BesideCaptures beside_;
 };
 
-/// Every kernel of a source, loaded on the current device, in the source's order.
-std::vector<jit::Kernel> load_kernels(const jit::Source& source);
-
 inline jit::Dim3 dim3(const std::array<unsigned, 3>& n) { return {n[0], n[1], n[2]}; }
+
+/// An op's program: its kernel's text, and the kernel as C++ names it for each variant.
+template <class Variant>
+jit::Source source_of(const char* op, const char* kernel_file, const std::vector<Variant>& variants,
+                      std::string (*kernel_name)(const Variant&)) {
+  jit::Source source{
+      .name = std::string(op) + ".cu", .text = std::string("#include \"") + kernel_file + "\"\n", .kernels = {}};
+  for (const Variant& variant : variants) source.kernels.push_back(kernel_name(variant));
+  return source;
+}
+
+/// What a plan launches: the kernels of its program, loaded on the device, which is current while this is made.
+class PlanKernels {
+ public:
+  PlanKernels(const jit::Source& source, int device);
+
+  int multiprocessors() const { return multiprocessors_; }
+
+  /// Makes the device current for launches on that stream. Throws jit::Error for a stream of another device; where a
+  /// context of the device is current already, the launch does.
+  CurrentDevice current_for(void* stream) const {
+    return current_context() == context_ ? CurrentDevice() : CurrentDevice(device_, stream);
+  }
+
+  template <class Argument>
+  void launch(int variant, const std::array<unsigned, 3>& grid, const std::array<unsigned, 3>& block, void* stream,
+              const Argument& argument) const {
+    kernels_[variant].launch({.grid = dim3(grid), .block = dim3(block), .stream = stream}, argument);
+  }
+
+ private:
+  int device_;
+  Context context_;  // where the kernels were loaded
+  int multiprocessors_;
+  std::vector<jit::Kernel> kernels_;
+};
 
 }  // namespace ropeline::cuda

@@ -25,16 +25,13 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
  public:
   KernelProgram(const Spec& spec, int device)
       : spec_(spec),
-        device_(device),
-        context_(current_context()),
-        multiprocessors_(facts(device).multiprocessors),
         variants_(op::variants(spec)),
-        kernels_(load_kernels(source(spec))),
+        kernels_(source(spec), device),
         turns_(uploaded(op::frequency_table(spec), device)),
         angles_{static_cast<const Turns*>(turns_.data()), op::attention_factor(spec)} {}
 
   [[gnu::hot]] void run(const QkNormRopeParams& params, DeviceStream stream) const override {
-    const CurrentDevice current(device_, context_);
+    const CurrentDevice current = kernels_.current_for(stream.cuda);
     const QkNormRopeParams all = op::merged(params);
     require(all.tokens <= INT32_MAX, "tokens: ", all.tokens, " exceed the ", INT32_MAX, " of a launch");
     if (all.batches <= op::most_batches) return launch(all, stream.cuda);
@@ -44,16 +41,13 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
 
  private:
   void launch(const QkNormRopeParams& params, void* stream) const {
-    const op::Launch l = op::launch(spec_, variants_, params, angles_, multiprocessors_);
-    kernels_[l.variant].launch({.grid = dim3(l.grid), .block = dim3(l.block), .stream = stream}, l.argument);
+    const op::Launch l = op::launch(spec_, variants_, params, angles_, kernels_.multiprocessors());
+    kernels_.launch(l.variant, l.grid, l.block, stream, l.argument);
   }
 
   Spec spec_;
-  int device_;
-  Context context_;  // where the kernels were loaded
-  int multiprocessors_;
   std::vector<kernel::Variant> variants_;
-  std::vector<jit::Kernel> kernels_;  // one for each variant
+  PlanKernels kernels_;  // one for each variant
   DeviceMemory turns_;
   op::LaunchAngles angles_;
 };
@@ -61,9 +55,7 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
 }  // namespace
 
 jit::Source source(const Spec& spec) {
-  jit::Source source{.name = "qk_norm_rope.cu", .text = text("#include \"", op::kernel_file, "\"\n"), .kernels = {}};
-  for (const kernel::Variant& variant : op::variants(spec)) source.kernels.push_back(op::kernel_name(variant));
-  return source;
+  return source_of("qk_norm_rope", op::kernel_file, op::variants(spec), op::kernel_name);
 }
 
 std::unique_ptr<const DeviceProgram<QkNormRopeParams>> program(const Spec& spec, int device) {

@@ -127,6 +127,28 @@ TEST_F(BothDevices, ATensorOfTheOtherIsRefusedBeforeAnythingIsWritten) {
   }
 }
 
+TEST_F(BothDevices, AStreamOfTheOtherIsRefusedWhicheverIsCurrent) {
+  const Plan plan = prepare(spec_of(), Device::cuda(1));
+  const Call call = call_of(12);
+  Call got = call;
+  DeviceBlocks blocks(got.memory, Device::cuda(1));
+  const std::unique_ptr<Queue> queue = queue_on(0);
+  for (const int current : {0, 1}) {
+    const cuda::CurrentDevice guard(current);
+    try {
+      plan.run(blocks.args(got.args), {.cuda = queue->get()});
+      ADD_FAILURE() << "launched while " << current << " is current";
+    } catch (const Error& error) {
+      EXPECT_TRUE(std::string(error.what()).starts_with("jit launch: stream: is of cuda:0, the kernel runs on cuda:1"))
+          << error.what();
+    }
+  }
+  queue->wait();
+  blocks.download(got.memory);
+  EXPECT_TRUE(conformance::same_bytes(call, got));
+  EXPECT_EQ(fault_of(plan, 1, call), "");
+}
+
 // The capture is of the second device while the first is current; the first prepares meanwhile.
 TEST_F(BothDevices, AGraphOfOneWhileTheOtherPrepares) {
   const Plan plan = prepare(spec_of(), Device::cuda(1));

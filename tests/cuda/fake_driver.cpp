@@ -57,6 +57,11 @@ int result_of(const char* name) {
   return found == state().fail.end() ? 0 : found->second;
 }
 
+int device_of_stream(void* stream) {
+  const auto found = state().stream_device.find(stream);
+  return found == state().stream_device.end() ? state().current % 100 : found->second;
+}
+
 }  // namespace
 
 extern "C" {
@@ -128,6 +133,9 @@ int cuFuncGetAttribute(int* value, int, void*) { return *value = 32, result_of("
 
 int cuLaunchKernelEx(const Config* config, void* function, void** arguments, void**) {
   if (state().launch_result) return state().launch_result;
+  // A function is of a context, as a stream is; a kernel's handle is of none.
+  const bool is_function = reinterpret_cast<std::size_t>(function) > FakeDriver::function_of_kernel;
+  if (is_function && device_of_stream(config->stream) != state().current % 100) return 400;
   FakeDriver::Launch launch{};
   std::memcpy(launch.grid, config->grid, sizeof launch.grid);
   std::memcpy(launch.block, config->block, sizeof launch.block);
@@ -152,6 +160,10 @@ int cuStreamSynchronize(void* stream) {
   if (const int result = result_of("cuStreamSynchronize")) return result;
   if (!stream) arrive();
   return 0;
+}
+int cuStreamGetCtx(void* stream, void** context) {
+  if (const int result = result_of("cuStreamGetCtx")) return result;
+  return *context = handle(device_of_stream(stream)), 0;
 }
 int cuMemAlloc_v2(unsigned long long* address, std::size_t bytes) {
   if (const int result = result_of("cuMemAlloc")) return result;

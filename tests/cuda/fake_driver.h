@@ -17,8 +17,9 @@ struct FakeDriver {
   int version = 13000;
   int current = -1;        ///< device of the current context; -1 is none; 100 more is another context of the device
   std::vector<int> below;  ///< those under it
-  int capture_status = 0;  ///< of every stream
-  int capture_result = 0;  ///< of asking
+  std::map<void*, int> stream_device = {};  ///< of streams that are not the current device's
+  int capture_status = 0;                   ///< of every stream
+  int capture_result = 0;                   ///< of asking
   int load_result = 0;
   int kernel_result = 0;
   int launch_result = 0;

@@ -99,6 +99,31 @@ TEST_F(CudaKvCast, NothingIsLaunchedWhereNothingIsWritten) {
   EXPECT_TRUE(fake.launches.empty());
 }
 
+// Whichever context is current: that of the plan, none, another one of its device, one of the stream's device.
+TEST_F(CudaKvCast, AStreamOfAnotherDeviceIsRefusedBeforeAnythingIsLaunched) {
+  const KvCastPlan plan = prepare(kSpec, Device::cuda(1));
+  fake.stream_device[&fake] = 0;
+  for (const int current : {1, -1, 101, 0}) {
+    SCOPED_TRACE(current);
+    fake.current = current;
+    try {
+      plan.run(args_of(1, 1), {.cuda = &fake});
+      ADD_FAILURE() << "launched";
+    } catch (const jit::Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::invalid_argument);
+      EXPECT_EQ(error.sentence(), "stream: is of cuda:0, the kernel runs on cuda:1");
+    }
+    EXPECT_EQ(fake.current, current);
+    EXPECT_TRUE(fake.launches.empty());
+  }
+  fake.fail["cuStreamGetCtx"] = 801;  // of a green context: the driver does not say
+  fake.current = 101;
+  plan.run(args_of(1, 1), {.cuda = &fake});
+  fake.stream_device[&fake] = 1;
+  for (const int current : {1, -1, 101, 0}) fake.current = current, plan.run(args_of(1, 1), {.cuda = &fake});
+  EXPECT_EQ(fake.launches.size(), 5u);
+}
+
 TEST_F(CudaKvCast, PrepareIsRefusedWhileACaptureForbidsIt) {
   fake.capture_result = 906;
   EXPECT_EQ(try_prepare(kSpec, Device::cuda()).reason,
