@@ -118,7 +118,7 @@ void add_programs_of_kv_cast(std::vector<NamedSource>& sources, const RankLayer&
 // --- check -------------------------------------------------------------------------------------------------------
 
 KvCastSpec draw_kv_cast(Random& random) {
-  constexpr int head_dims[] = {16, 24, 64, 72, 128, 192, 256}, alignments[] = {2, 4, 8, 16};
+  constexpr int head_dims[] = {8, 24, 64, 72, 128, 192, 256}, alignments[] = {2, 4, 8, 16};
   return {.heads = 1 + random.below(8),
           .head_dim = random.one_of(head_dims),
           .input = random.below(2) ? DType::bf16 : DType::fp16,

@@ -21,7 +21,7 @@ struct ROPELINE_API Scaling {
   double beta_slow = 1;                   ///< yarn: below so many turns it is divided by factor
   bool truncate = true;                   ///< yarn: round the correction range outward to whole frequencies
   double low = 0;                         ///< yarn_range: up to this index a frequency is kept
-  double high = 0;                        ///< yarn_range: from this index on it is divided by factor; equal to low: a step
+  double high = 0;                        ///< yarn_range: from this index on it is divided by factor
   double low_freq_factor = 1;             ///< llama3
   double high_freq_factor = 4;            ///< llama3
   int rotated_pairs = 0;                  ///< proportional: the first so many frequencies turn, the others are 0

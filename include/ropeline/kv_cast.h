@@ -19,7 +19,7 @@ struct Source;
 /// What is fixed for a layer.
 struct ROPELINE_API KvCastSpec {
   int heads = 0;              ///< of k, and of v: 1 to 8192
-  int head_dim = 0;           ///< a multiple of 8 from 16 to 512
+  int head_dim = 0;           ///< a multiple of 8 from 8 to 512
   DType input = DType::bf16;  ///< k and v: bf16 or fp16
   DType loc = DType::int64;   ///< loc: int32 or int64
   int alignment = 16;         ///< bytes that bases and strides of k and v are multiples of, at least: 2, 4, 8 or 16.

@@ -26,8 +26,8 @@ KvCastSpec KvCastSpec::from_json(std::string_view text) { return spec_json::pars
 
 void ops::kv_cast::check(const KvCastSpec& spec) {
   require(spec.heads >= 1 && spec.heads <= kMostHeads, "heads: ", spec.heads, " is not from 1 to ", kMostHeads);
-  require(spec.head_dim >= 16 && spec.head_dim <= 512 && spec.head_dim % 8 == 0, "head_dim: ", spec.head_dim,
-          " must be a multiple of 8 from 16 to 512");
+  require(spec.head_dim >= 8 && spec.head_dim <= 512 && spec.head_dim % 8 == 0, "head_dim: ", spec.head_dim,
+          " must be a multiple of 8 from 8 to 512");
   require(spec.input == DType::bf16 || spec.input == DType::fp16, "input: ", name_of(spec.input),
           " must be bf16 or fp16");
   require(spec.loc == DType::int32 || spec.loc == DType::int64, "loc: ", name_of(spec.loc), " must be int32 or int64");

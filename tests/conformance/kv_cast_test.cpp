@@ -98,7 +98,7 @@ TEST_P(KvCast, TheCallersFloatingModeChangesNothingAndIsKept) {
 // --- places --------------------------------------------------------------------------------------------------------
 
 TEST_P(KvCast, EveryHeadDimAndSomeHeadCounts) {
-  for (int dim = 16; dim <= 512; dim += 8)
+  for (int dim = 8; dim <= 512; dim += 8)
     EXPECT_TRUE(conforms({.spec = spec_of(1 + dim / 8 % 5, dim), .tokens = 3, .rows = 5}));
   for (const int heads : {1, 2, 7, 32, 129})
     EXPECT_TRUE(conforms({.spec = spec_of(heads, 64), .tokens = 3, .rows = 5}));
@@ -168,7 +168,7 @@ TEST_P(KvCast, AnyCallGivesTheReferencesBits) {
   for (int n = 0; n < 60; ++n) {
     Random random(run_seed() + static_cast<std::uint64_t>(n));
     const KvCastSpec spec =
-        spec_of(1 + random.below(5), 16 + 8 * random.below(20), random.pick({DType::bf16, DType::fp16}),
+        spec_of(1 + random.below(5), 8 + 8 * random.below(20), random.pick({DType::bf16, DType::fp16}),
                 random.pick({DType::int32, DType::int64}), 2 << random.below(4));
     const KvCastRecipe r = random_recipe(spec, 1 + random.below(9), random);
     EXPECT_TRUE(conforms(r)) << "ROPELINE_SEED=" << run_seed() + static_cast<std::uint64_t>(n);

@@ -9,7 +9,7 @@ namespace ropeline::emulator {
 
 /// The variants of kv_cast that are built for the emulator and compiled for every architecture: each run and dtype,
 /// tokens of less than a block, of whole blocks, and of blocks with a tail, both forms.
-inline constexpr std::array<kernel::KvCastVariant, 12> kKvCastCases = {{
+inline constexpr std::array<kernel::KvCastVariant, 13> kKvCastCases = {{
     {8, 128, kernel::Element::bf16, true, 8},
     {8, 128, kernel::Element::bf16, true, 2, true},
     {3, 24, kernel::Element::fp16, false, 1, true},
@@ -17,6 +17,7 @@ inline constexpr std::array<kernel::KvCastVariant, 12> kKvCastCases = {{
     {2, 64, kernel::Element::bf16, true, 8},
     {2, 64, kernel::Element::bf16, true, 2, true},
     {3, 40, kernel::Element::bf16, false, 4},
+    {1, 8, kernel::Element::bf16, true, 8},
     {1, 16, kernel::Element::fp16, true, 2},
     {5, 24, kernel::Element::bf16, true, 1},
     {4, 512, kernel::Element::fp16, false, 8},

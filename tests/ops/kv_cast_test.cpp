@@ -24,8 +24,8 @@ TEST(KvCastSpecs, AreRefusedByPrepareTryPrepareAndSupportsWithOneSentence) {
   const BadSpec all[] = {
       {{.heads = 0, .head_dim = 64}, "heads: 0 is not from 1 to 8192"},
       {{.heads = 8193, .head_dim = 64}, "heads: 8193 is not from 1 to 8192"},
-      {{.heads = 1, .head_dim = 60}, "head_dim: 60 must be a multiple of 8 from 16 to 512"},
-      {{.heads = 1, .head_dim = 8}, "head_dim: 8 must be a multiple of 8 from 16 to 512"},
+      {{.heads = 1, .head_dim = 60}, "head_dim: 60 must be a multiple of 8 from 8 to 512"},
+      {{.heads = 1, .head_dim = 0}, "head_dim: 0 must be a multiple of 8 from 8 to 512"},
       {{.heads = 1, .head_dim = 64, .input = DType::fp32}, "input: fp32 must be bf16 or fp16"},
       {{.heads = 1, .head_dim = 64, .loc = DType::int8}, "loc: int8 must be int32 or int64"},
       {{.heads = 1, .head_dim = 64, .alignment = 1}, "alignment: 1 must be 2, 4, 8 or 16"},
