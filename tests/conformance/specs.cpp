@@ -73,6 +73,7 @@ std::vector<Frequencies> every_frequencies(int rotary_dim) {
       Frequencies::theta(1e6, rotary_dim, Scaling::linear(8)),
       Frequencies::theta(1e4, rotary_dim, Scaling::dynamic(2, 4096, 10000)),
       Frequencies::theta(1e6, rotary_dim, Scaling::yarn(4, 32768)),
+      Frequencies::theta(5e5, rotary_dim, Scaling::yarn_range(2.5, 4, 32, 0.9)),
       Frequencies::theta(5e5, rotary_dim, Scaling::llama3(8, 1, 4, 8192)),
       Frequencies::theta(1e4, rotary_dim, Scaling::longrope(factors(n, 0.5), factors(n, 30), 32, 4096, 2048)),
       Frequencies::theta(1e4, rotary_dim, Scaling::longrope(factors(n, 0.5), factors(n, 30), 32, 4096, 65536)),
