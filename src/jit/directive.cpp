@@ -81,16 +81,4 @@ bool opens_a_file(std::string_view text, std::size_t hash) {
   return word == "include" || word == "include_next" || word == "import" || word == "embed";
 }
 
-std::string_view absolute_name_asked_for(std::string_view text) {
-  constexpr std::string_view asks = "__has_include";
-  for (std::size_t at = text.find(asks); at != text.npos; at = text.find(asks, at + 1)) {
-    std::size_t open = skip_space(text, at + asks.size());
-    if (open == text.size() || text[open] != '(') continue;
-    open = skip_space(text, open + 1);
-    if (open + 1 >= text.size() || (text[open] != '"' && text[open] != '<') || text[open + 1] != '/') continue;
-    return text.substr(open + 1, text.find_first_of("\">\n", open + 1) - open - 1);
-  }
-  return {};
-}
-
 }  // namespace ropeline::jit

@@ -20,7 +20,4 @@ std::optional<Include> parse_include(std::string_view line);
 /// spelled: over several lines, with comments within, its operand a macro.
 bool opens_a_file(std::string_view text, std::size_t hash);
 
-/// The absolute name that a `__has_include` of the text asks for; empty when none does.
-std::string_view absolute_name_asked_for(std::string_view text);
-
 }  // namespace ropeline::jit

@@ -10,6 +10,7 @@
 #include "directive.h"
 #include "embedded.h"
 #include "error.h"
+#include "has_include.h"
 
 namespace ropeline::jit {
 namespace {
@@ -74,7 +75,6 @@ class Resolver {
 
   // The text with its includes by canonical names; the headers that it reaches are added.
   std::string follow(std::string_view text, std::string_view name) {
-    refuse_absolute_questions(text);
     std::string out;
     out.reserve(text.size() + 64);
     std::size_t copied = 0;
@@ -146,17 +146,6 @@ class Resolver {
     return true;
   }
 
-  void refuse_absolute_questions(std::string_view text) const {
-    const std::string_view name = absolute_name_asked_for(text);
-    if (name.empty()) return;
-    throw Error(ErrorKind::invalid_argument, {Stage::source,
-                                              ropeline::text(source_.name, ": __has_include of the absolute name ",
-                                                             name, " would make code depend on this machine's files"),
-                                              {},
-                                              {},
-                                              {}});
-  }
-
   // `read` keeps the text of a file.
   std::optional<std::string_view> find(const std::string& name, std::string& read) const {
     if (const auto own = own_.find(name); own != own_.end()) return *own->second;
@@ -180,13 +169,29 @@ void check(const Source& source) {
   if (source.kernels.empty()) refuse(text(source.name, ": source.kernels is empty; name at least one kernel"));
 }
 
+// Whatever code depends on is in the key, or an error.
+void check_questions(const Program& program) {
+  std::vector<std::string_view> texts = {program.text};
+  for (const auto& [name, content] : program.headers) texts.push_back(content);
+  const std::string fault = unanswerable(texts);
+  if (fault.empty()) return;
+  throw Error(ErrorKind::invalid_argument,
+              {Stage::source,
+               text(program.name, ": ", fault, " would make code depend on this machine's files"),
+               "ask for \"name\" or <name>, relative to an include folder",
+               {},
+               {}});
+}
+
 }  // namespace
 
 Program resolve(const Source& source) {
   check(source);
   Resolver resolver(source);
   std::string text = resolver.follow(source.text, source.name);
-  return {source.name, std::move(text), source.kernels, std::move(resolver.headers)};
+  Program program{source.name, std::move(text), source.kernels, std::move(resolver.headers)};
+  check_questions(program);
+  return program;
 }
 
 }  // namespace ropeline::jit

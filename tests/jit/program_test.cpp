@@ -77,10 +77,36 @@ TEST(Program, AnIncludeThatCannotBeFollowedBecomesAnError) {
 }
 
 TEST(Program, AHasIncludeOfAnAbsoluteNameIsRefused) {
-  const std::string text = "#if __has_include( \"/etc/a.h\")\n#endif\n";
-  EXPECT_EQ(refusal(with(text, {})),
-            "k.cu: __has_include of the absolute name /etc/a.h would make code depend on this machine's files");
-  EXPECT_EQ(resolve(with("#if __has_include(<a.h>)\n#endif\n", {})).text, "#if __has_include(<a.h>)\n#endif\n");
+  const auto why = [](const std::string& text) {
+    const std::string sentence = refusal(with(text, {{"h.h", "#define HEADER \"/etc/a.h\"\n"}}));
+    const std::string end = " would make code depend on this machine's files";
+    return sentence.ends_with(end) ? sentence.substr(0, sentence.size() - end.size()) : "another: " + sentence;
+  };
+  EXPECT_EQ(why("#if __has_include( \"/etc/a.h\")\n#endif\n"), "k.cu: __has_include of the absolute name /etc/a.h");
+  EXPECT_EQ(why("  # \\\nelif \\\n __has_include(</etc/a.h>)\n"), "k.cu: __has_include of the absolute name /etc/a.h");
+  EXPECT_EQ(why("#include \"h.h\"\n#if __has_include(HEADER)\n"),
+            "k.cu: __has_include of what the macro HEADER spells");
+  EXPECT_EQ(why("%:if __has_include_next (S(/etc/a.h)) // any\n"),
+            "k.cu: __has_include_next of what the macro S spells");
+}
+
+// As the headers of CUDA ask.
+TEST(Program, AMacroThatHandsItsParameterOnAsksAsHasIncludeDoes) {
+  const Header has{"has.h", "#define HAS(_X) __has_include(_X)\n#define ALL( a,b ) (HAS(a) && HAS( b ))\n"};
+  const auto sentence = [&](const std::string& text) { return refusal(with("#include \"has.h\"\n" + text, {has})); };
+  EXPECT_TRUE(
+      sentence("#if ALL(<a.h>, \"/etc/a.h\")\n#endif\n").starts_with("k.cu: ALL of the absolute name /etc/a.h"));
+  EXPECT_EQ(sentence("#if ALL(<a.h>, <b.h>)\n"), "accepted");
+  EXPECT_TRUE(sentence("#if 1 || HAS(\"/etc/a.h\")\n").starts_with("k.cu: HAS of the absolute name /etc/a.h"));
+  EXPECT_TRUE(sentence("#if HAS(HEADER)\n").starts_with("k.cu: HAS of what the macro HEADER spells"));
+}
+
+TEST(Program, AHasIncludeOfARelativeNameStays) {
+  for (const char* text : {"#if __has_include(<a.h>)\n#endif\n", "#ifdef __has_include\n#endif\n",
+                           "#if defined(__has_include)\n#endif\n", "// #if __has_include(\"/etc/a.h\")\n",
+                           "#endif // __has_include(HEADER)\n", "#define X(a) __has_include(a)\n#if X(<b>)\n",
+                           "int x = 0; // not __has_include(HEADER)\n", "#if MY__has_include(HEADER)\n"})
+    EXPECT_EQ(resolve(with(text, {})).text, text);
 }
 
 TEST(Program, AFolderMayBeLeftForAFileBesideIt) {
