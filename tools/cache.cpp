@@ -17,10 +17,14 @@ using jit::CachedEntry;
 using Entries = std::vector<CachedEntry>;
 
 Entries entries_of(const CacheWords& words) {
+  if (!words.folder.empty()) return jit::read_only_entries(words.folder);
   return words.pack.empty() ? jit::cached_entries() : jit::packed_entries(words.pack);
 }
 
-std::string place_of(const CacheWords& words) { return words.pack.empty() ? jit::cache_status().folder : words.pack; }
+std::string place_of(const CacheWords& words) {
+  if (!words.folder.empty()) return words.folder;
+  return words.pack.empty() ? jit::cache_status().folder : words.pack;
+}
 
 double seconds_since(std::chrono::system_clock::time_point time) {
   return std::chrono::duration<double>(std::chrono::system_clock::now() - time).count();
@@ -143,7 +147,9 @@ bool cache_verify(const CacheWords& words) {
     fmt::print("BAD {}: {}\n", entry.name, entry.fault);
   }
   fmt::print("{} in {}: {}\n", total_of(entries), place_of(words),
-             bad ? fmt::format("{} do not verify; they count as absent, and are compiled again", bad) : "all verify");
+             bad == 0   ? "all verify"
+             : bad == 1 ? "1 does not verify; it counts as absent, and is compiled again"
+                        : fmt::format("{} do not verify; they count as absent, and are compiled again", bad));
   return bad == 0;
 }
 
@@ -160,7 +166,9 @@ std::string cache_prune(const PruneWords& words) {
     ++(fault.empty() ? removed : kept);
     if (fault.empty()) bytes += removal.entry->bytes;
   }
-  if (kept) throw Error(ErrorKind::unavailable, text + fmt::format("{} entries could not be removed", kept));
+  if (kept)
+    throw Error(ErrorKind::unavailable,
+                text + fmt::format("{} could not be removed", kept == 1 ? "1 entry" : fmt::format("{} entries", kept)));
   return text + fmt::format("{} of {} {} {}, {} bytes, in {}\n", removed, entries.size(),
                             entries.size() == 1 ? "entry" : "entries", words.dry_run ? "would go" : "removed",
                             grouped(static_cast<std::int64_t>(bytes)), jit::cache_status().folder);

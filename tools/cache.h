@@ -6,9 +6,9 @@
 
 namespace ropeline::tools {
 
-/// The words of `ropeline cache list` and `verify`: the cache folder, or a pack.
+/// The words of `ropeline cache list` and `verify`: the cache folder, another folder, or a pack.
 struct CacheWords {
-  std::string pack;
+  std::string folder, pack;
   bool kernels = false;  ///< list: a line for each kernel too
 };
 

@@ -108,7 +108,8 @@ std::string explain(const ProgramWords& words) {
   std::string text;
   for (const Wanted& wanted : programs) text += explained(wanted, entries);
   const jit::CacheStatus cache = jit::cache_status();
-  if (!cache.readable) text += fmt::format("kernel cache: {} {}\n", cache.folder, cache.reason);
+  if (!cache.readable)
+    text += fmt::format("kernel cache: {}{}{}\n", cache.folder, cache.folder.empty() ? "" : " ", cache.reason);
   return text;
 }
 

@@ -164,11 +164,15 @@ void add_prune(CLI::App& cache, PruneWords& words) {
 void add_cache(CLI::App& app, CacheCommands& words) {
   auto* cache = app.add_subcommand("cache", "What is in the cache of compiled kernels; verify, explain, prune it");
   cache->require_subcommand(1);
+  const auto add_place = [](CLI::App* command, CacheWords& place) {
+    auto* folder = command->add_option("--folder", place.folder, "of this folder, which is only read");
+    command->add_option("--pack", place.pack, "of this pack")->excludes(folder);
+  };
   auto* list = cache->add_subcommand("list", "A table of the entries");
-  list->add_option("--pack", words.list.pack, "of this pack");
+  add_place(list, words.list);
   list->add_flag("--kernels", words.list.kernels, "a line for each kernel too");
   auto* verify = cache->add_subcommand("verify", "Check the digest of each entry; exits with 1 when one is damaged");
-  verify->add_option("--pack", words.verify.pack, "of this pack");
+  add_place(verify, words.verify);
   auto* explain = cache->add_subcommand("explain", "Where programs are found, or how the nearest entry differs");
   add_program_words(*explain, words.explain);
   add_prune(*cache, words.prune);

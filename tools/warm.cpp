@@ -121,8 +121,9 @@ class Warming {
   // What stands in the way is said before anything is begun.
   void check(const std::vector<std::size_t>& missing) const {
     if (const jit::CacheStatus cache = jit::cache_status(); !cache.writable)
-      unable(fmt::format("kernel cache: {}{}{}; name another folder in ROPELINE_CACHE_DIR, or write a file with --pack",
-                         cache.folder, cache.folder.empty() ? "" : " ", cache.reason));
+      unable(fmt::format("kernel cache: {}{}{}; name {} folder in ROPELINE_CACHE_DIR, or write a file with --pack",
+                         cache.folder, cache.folder.empty() ? "" : " ", cache.reason,
+                         cache.folder.empty() ? "a" : "another"));
     const jit::CompilerStatus compiler = jit::compiler_status();
     if (!compiler.reason.empty()) unable(compiler.reason);
     for (const std::size_t i : missing) {

@@ -29,7 +29,8 @@ ROPELINE_API std::vector<CachedEntry> cached_entries();
 /// Every entry of a pack. Throws jit::Error for a file that is no pack.
 ROPELINE_API std::vector<CachedEntry> packed_entries(const std::string& path);
 
-/// Every entry of a read-only folder of this process's configuration. Throws Error{unavailable} when it is not read.
+/// Every entry of a folder, read as those of `Config::read_only_folders` are, whether it is one of them or not. Throws
+/// Error{unavailable} when it is not read, with the reason.
 ROPELINE_API std::vector<CachedEntry> read_only_entries(const std::string& folder);
 
 /// The read-only folders as they stand, in the order of their look-up.

@@ -83,12 +83,7 @@ std::vector<CachedEntry> entries_of(const Folder& folder) {
 
 std::vector<CachedEntry> cached_entries() { return entries_of(runtime()->cache()); }
 
-std::vector<CachedEntry> read_only_entries(const std::string& path) {
-  const auto held = runtime();
-  for (const Folder& folder : held->read_only())
-    if (folder.path() == path) return entries_of(folder);
-  throw_invalid(text("folder: ", path, " is none of the read-only folders"));
-}
+std::vector<CachedEntry> read_only_entries(const std::string& path) { return entries_of(Folder::open_read_only(path)); }
 
 std::vector<CachedEntry> packed_entries(const std::string& path) {
   const Pack pack(path);

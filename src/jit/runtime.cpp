@@ -50,10 +50,12 @@ Statistics Counters::read() const {
           published,   not_published, bad_entries,    locks_abandoned};
 }
 
+constexpr const char* kNoFolder =
+    "none is named (by ROPELINE_CACHE_DIR, XDG_CACHE_HOME or HOME), so kernels stay in memory";
+
 Runtime::Runtime(Config config)
     : config_(std::move(config)),
-      cache_(config_.cache_folder.empty() ? Folder::absent("no cache folder: memory only")
-                                          : Folder::open_private(config_.cache_folder)) {
+      cache_(config_.cache_folder.empty() ? Folder::absent(kNoFolder) : Folder::open_private(config_.cache_folder)) {
   for (const std::string& path : config_.packs) packs_.emplace_back(path);
   for (const std::string& path : config_.read_only_folders) read_only_.push_back(Folder::open_read_only(path));
   const auto report_refused = [&](const Folder& folder) {

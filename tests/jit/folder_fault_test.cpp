@@ -118,7 +118,7 @@ TEST_F(Folders, NoHome) {
   const Environment none = {{"ROPELINE_CACHE_DIR", ""}, {"XDG_CACHE_HOME", ""}, {"HOME", ""}};
   const Outcome outcome = probe("build", "", none);
   expect_right(outcome, "compiled");
-  EXPECT_TRUE(outcome.says("no cache folder")) << outcome.out;
+  EXPECT_TRUE(outcome.says("none is named (by ROPELINE_CACHE_DIR")) << outcome.out;
 }
 
 TEST_F(Folders, AHomeThatIsNotThere) {

@@ -98,7 +98,7 @@ TEST_F(Cache, VerifyNamesWhatIsDamaged) {
   const Outcome verify = run("cache verify");
   EXPECT_EQ(verify.code, 1) << verify.text;
   EXPECT_TRUE(verify.text.starts_with("BAD " + name_of(bad) + ": digest does not match\n2 entries, ")) << verify.text;
-  EXPECT_TRUE(holds(verify.text, ": 1 do not verify; they count as absent, and are compiled again\n")) << verify.text;
+  EXPECT_TRUE(holds(verify.text, ": 1 does not verify; it counts as absent, and is compiled again\n")) << verify.text;
   EXPECT_TRUE(holds(run("cache list").text, name_of(bad).substr(0, 12) + "  DAMAGED "));
   const Outcome explain = run("cache explain --model gemma3-270m --arch sm_90");
   EXPECT_TRUE(holds(explain.text, "not found\n  " + name_of(bad) + ": digest does not match\n")) << explain.text;
@@ -194,6 +194,34 @@ TEST_F(Cache, AReadOnlyFolderIsListedAndNotPruned) {
   EXPECT_EQ(run("cache verify").code, 0);
   EXPECT_EQ(run("cache prune --size 0").code, 3);
   chmod(path("cache").c_str(), 0700);
+}
+
+// Whoever owns it and whatever the cache folder is.
+TEST_F(Cache, AFolderThatIsNamedIsOnlyRead) {
+  fs::rename(path("cache"), path("shared"));
+  const std::string elsewhere = "ROPELINE_NVRTC=/nowhere ROPELINE_CACHE_DIR=" + path("none");
+  // Of root it becomes another user's, which as a cache folder would be refused.
+  EXPECT_EQ(chown(path("shared").c_str(), geteuid() == 0 ? 65534 : geteuid(), getegid()), 0);
+  chmod(path("shared").c_str(), 0555);
+  const Outcome list = program("cache list --folder " + path("shared"), elsewhere);
+  EXPECT_EQ(list.code, 0) << list.text;
+  EXPECT_TRUE(holds(list.text, "\n2 entries, ") && holds(list.text, " bytes in " + path("shared") + "\n")) << list.text;
+  EXPECT_EQ(program("cache verify --folder " + path("shared"), elsewhere).code, 0);
+  chmod(path("shared").c_str(), 0777);
+  const Outcome open = program("cache verify --folder " + path("shared"), elsewhere);
+  EXPECT_EQ(open.code, 3);
+  EXPECT_TRUE(holds(open.text, "shared is writable by everybody (mode 0777)\n")) << open.text;
+  EXPECT_EQ(program("cache list --folder " + path("nowhere"), elsewhere).code, 3);
+}
+
+TEST_F(Cache, WithoutAFolderItSaysThatNoneIsNamed) {
+  for (const char* command : {"cache list", "cache explain --model gemma3-270m --arch sm_90", "info"}) {
+    const Outcome none = program(command, "env -u HOME -u XDG_CACHE_HOME -u ROPELINE_CACHE_DIR");
+    EXPECT_TRUE(holds(none.text,
+                      " none is named (by ROPELINE_CACHE_DIR, XDG_CACHE_HOME or HOME), so kernels stay in "
+                      "memory\n"))
+        << none.text;
+  }
 }
 
 TEST_F(Cache, AFolderThatIsNotTrustedIsNotRead) {
