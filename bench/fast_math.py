@@ -39,10 +39,8 @@ def main():
         "microseconds": timed() if torch.cuda.is_available() else {},
     }
     options.out.mkdir(parents=True, exist_ok=True)
-    path = (
-        options.out
-        / f"fast-math-{re.sub(r'[^a-z0-9]+', '-', results['device'].lower()).strip('-')}-{results['date']}.json"
-    )
+    device = re.sub(r"[^a-z0-9]+", "-", results["device"].lower()).strip("-")
+    path = options.out / f"fast-math-{device}-{results['date']}.json"
     path.write_text(json.dumps(results, indent=1) + "\n")
     print("\n".join(tables(results)))
     print(f"\n{path}")
