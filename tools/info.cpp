@@ -102,6 +102,8 @@ std::string families() {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+constexpr const char* kNextLine = "\n                     ";  // under what stands behind a title
+
 // A line each; the first one starts behind its title, the others under it.
 std::string cuda() {
   std::vector<std::string> lines;
@@ -111,14 +113,17 @@ std::string cuda() {
     lines.push_back(answer ? fmt::format("cuda:{} {}", i, names[static_cast<std::size_t>(i)]) : answer.reason);
   }
   if (lines.empty()) lines.push_back(supports(of({RmsNorm{}}), Device::cuda()).reason);
-  return fmt::format("{}", fmt::join(lines, "\n                     "));
+  return fmt::format("{}", fmt::join(lines, kNextLine));
 }
 
 std::string compiler() {
   const jit::CompilerStatus status = jit::compiler_status();
-  if (!status.reason.empty()) return status.reason;
-  return fmt::format("{} for {} to {}, {}", status.version, status.architectures.front(), status.architectures.back(),
-                     status.path);
+  if (status.reason.empty())
+    return fmt::format("{}, {}{}compiles for {}", status.version, status.path, kNextLine,
+                       fmt::join(status.architectures, ", "));
+  std::string text;
+  for (char c : status.reason) c == '\n' ? text += kNextLine : text += c;
+  return text;
 }
 
 std::string described(const jit::CacheStatus& status) {

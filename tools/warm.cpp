@@ -1,6 +1,7 @@
 #include "tools/warm.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <stdlib.h>
 
 #include <algorithm>
@@ -133,8 +134,8 @@ class Warming {
         return std::atoi(number.c_str()) == std::atoi(known.c_str() + known.find('_') + 1);
       };
       if (std::ranges::none_of(compiler.architectures, same))
-        unable(fmt::format("--arch: {} is unknown to NVRTC {}, which knows {} to {}", wanted, compiler.version,
-                           compiler.architectures.front(), compiler.architectures.back()));
+        unable(fmt::format("--arch: {} is unknown to NVRTC {}, which knows {}", wanted, compiler.version,
+                           fmt::join(compiler.architectures, ", ")));
     }
   }
 

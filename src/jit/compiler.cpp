@@ -8,6 +8,7 @@
 #include "compile_log.h"
 #include "error.h"
 #include "fork.h"
+#include "kernel_names.h"
 
 namespace ropeline::jit {
 namespace {
@@ -86,12 +87,42 @@ std::string hint_for(const Job& job, Nvrtc::Result result, const std::string& lo
       log.find("could not open source file") != std::string::npos ||
       log.find("cannot open source file") != std::string::npos)
     return "give the header's text in source.headers, or its folder in source.include_folders";
-  if (result == Nvrtc::invalid_option)
-    return text("NVRTC ", job.api.major, ".", job.api.minor, " knows ", known_architectures(job.api));
+  if (log.find("--nv_arch") != std::string::npos || log.find("gpu-architecture") != std::string::npos)
+    return text("NVRTC ", job.api.major, ".", job.api.minor, " knows ", known_architectures(job.api),
+                "; not each of them with an a or f behind it");
   return {};
 }
 
+// What the text has in place of a kernel that it has not.
+std::string hint_for_name(const Program& program, std::string_view expression) {
+  std::vector<std::string> names = kernels_in(program.text);
+  for (const auto& [name, content] : program.headers)
+    for (std::string& kernel : kernels_in(content)) names.push_back(std::move(kernel));
+  if (std::ranges::find(names, bare_name(expression)) != names.end())
+    return "a kernel of that name is there: write its namespace and its template arguments as C++ does, such as "
+           "mine::scale<float, 4>";
+  std::string list;
+  for (const std::string& name : names) list += text(list.empty() ? "" : ", ", name);
+  return list.empty() ? "no text of the program has a __global__ function" : "its kernels are " + list;
+}
+
+// The name expression that the compiler could make nothing of, where nothing went wrong before it; or an empty string.
+std::string misnamed(const std::string& log) {
+  constexpr std::string_view pragma = "#pragma nv_mangled_name ";
+  const std::size_t line = log.rfind('\n', log.find("error:")) + 1,
+                    at = log.find(pragma);  // line 0, or behind a line feed
+  if (at == log.npos || log.compare(line, 14, "__nv_name_map(") != 0) return {};
+  return log.substr(at + pragma.size(), log.find('\n', at) - at - pragma.size());
+}
+
+[[noreturn]] void fail_for_name(const Job& job, const std::string& expression, const std::string& log) {
+  throw Error(ErrorKind::invalid_argument,
+              {Stage::compile, text(job.program.name, " has no kernel '", expression, "'"),
+               hint_for_name(job.program, expression), job.key.flags, without_figures(log)});
+}
+
 [[noreturn]] void fail(const Job& job, Nvrtc::Result result, const std::string& log) {
+  if (const std::string expression = misnamed(log); !expression.empty()) fail_for_name(job, expression, log);
   const bool users_mistake =
       result == Nvrtc::compilation || result == Nvrtc::invalid_option || result == Nvrtc::name_invalid;
   throw Error(users_mistake ? ErrorKind::invalid_argument : ErrorKind::unavailable,
@@ -106,8 +137,7 @@ void check(const Job& job, Nvrtc::Result result, const std::string& log = {}) {
 std::string symbol_of(const Job& job, Nvrtc::Program program, const std::string& expression) {
   const char* symbol = nullptr;
   if (job.api.lowered_name(program, expression.c_str(), &symbol) != Nvrtc::success || !symbol)
-    throw Error(ErrorKind::invalid_argument,
-                {Stage::compile, text(job.program.name, " has no kernel '", expression, "'"), {}, job.key.flags, {}});
+    fail_for_name(job, expression, {});
   return symbol;
 }
 

@@ -70,7 +70,7 @@ CompilerStatus compiler_status() try {
   for (int architecture : api.architectures) status.architectures.push_back("sm_" + std::to_string(architecture));
   return status;
 } catch (const Error& error) {
-  return {{}, {}, {}, error.what()};
+  return {{}, {}, {}, error.sentence() + (error.hint().empty() ? "" : "\nhint: " + error.hint())};
 }
 
 }  // namespace ropeline::jit

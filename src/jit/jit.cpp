@@ -1,5 +1,6 @@
 #include "compiler.h"
 #include "cuda/context.h"
+#include "cuda/driver.h"
 #include "error.h"
 #include "ropeline/jit_cache.h"
 #include "runtime.h"
@@ -9,6 +10,13 @@ namespace {
 
 std::string architecture_of(const Options& options) {
   if (!options.architecture.empty()) return options.architecture;
+  if (!cuda::driver())
+    throw Error(ErrorKind::unavailable,
+                {Stage::driver,
+                 text("no architecture is named, and there is no CUDA driver to ask: ", cuda::absence()),
+                 "name one, such as sm_90: no GPU is needed then",
+                 {},
+                 {}});
   return cuda::architecture(cuda::facts(cuda::make_current()));
 }
 

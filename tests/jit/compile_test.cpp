@@ -118,6 +118,27 @@ TEST_F(Compile, AMissingHeaderComesWithAHint) {
   EXPECT_EQ(error.hint(), "give the header's text in source.headers, or its folder in source.include_folders");
 }
 
+TEST_F(Compile, AKernelThatIsNotThereComesWithThoseThatAre) {
+  const std::string text =
+      "#include \"more.h\"\ntemplate <int N> __global__ void scale(float* x) { x[0] *= N; }\n"
+      "namespace mine { __global__ void __launch_bounds__(32 * (1 + 1)) fill (int* x) { *x = 1; } }\n";
+  const auto error = [&](const char* expression) {
+    return error_of({"k.cu", text, {expression}, {{"more.h", "extern \"C\" __global__ void plain(int) {}\n"}}});
+  };
+  for (const char* wrong : {"scael<4>", "plane"}) {
+    EXPECT_EQ(error(wrong).sentence(), std::string("k.cu has no kernel '") + wrong + "'");
+    EXPECT_EQ(error(wrong).hint(), "its kernels are scale, fill, plain");
+  }
+  for (const char* incomplete : {"scale", "scale<float>", "fill"})
+    EXPECT_EQ(error(incomplete).hint(),
+              "a kernel of that name is there: write its namespace and its template arguments "
+              "as C++ does, such as mine::scale<float, 4>");
+  EXPECT_EQ(error_of({"k.cu", "int x;", {"k"}}).hint(), "no text of the program has a __global__ function");
+  // What the compiler says of the text comes first.
+  EXPECT_EQ(error_of({"k.cu", "__global__ void k(mistake x) {}", {"k"}}).sentence(),
+            "k.cu for sm_90: NVRTC_ERROR_COMPILATION");
+}
+
 TEST_F(Compile, AnUnknownArchitectureIsAnErrorThatListsTheKnown) {
   const Error error = error_of(small_program(6), {.architecture = "sm_999"});
   EXPECT_EQ(error.kind(), ErrorKind::unsupported);
@@ -129,6 +150,8 @@ TEST_F(Compile, AnUnknownFlagIsTheCompilersToRefuse) {
   const Error error = error_of(small_program(6), {.architecture = "sm_90", .flags = {"--no-such-flag"}});
   EXPECT_EQ(error.kind(), ErrorKind::invalid_argument);
   EXPECT_NE(error.log().find("no-such-flag"), std::string::npos);
+  EXPECT_EQ(error.hint(), "");
+  EXPECT_NE(error_of(small_program(6), {.architecture = "sm_80a"}).hint().find(" knows sm_"), std::string::npos);
 }
 
 TEST_F(Compile, APinnedCompilerIsInTheKey) {
@@ -143,6 +166,8 @@ TEST_F(Compile, WithoutArchitectureADeviceIsNeeded) {
   } catch (const Error& error) {
     EXPECT_EQ(error.stage(), Stage::driver);
     EXPECT_EQ(error.kind(), ErrorKind::unavailable);
+    EXPECT_TRUE(error.sentence().starts_with("no architecture is named, and there is no CUDA driver to ask: "));
+    EXPECT_EQ(error.hint(), "name one, such as sm_90: no GPU is needed then");
   }
 }
 
