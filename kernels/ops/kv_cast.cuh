@@ -36,7 +36,7 @@ ROPELINE_DEVICE Run<v.input, v.run> fetch(const KvCastStream& stream, CastPlace 
   constexpr int size = size_of(v.input);
   const char* row = step(static_cast<const char*>(stream.in), at.token, stream.in_token * size);
   Run<v.input, v.run> x;
-  load<Memory::constant, v.run>(x, step(row, at.head, stream.in_head * size) + at.first * size);
+  load<Memory::constant>(x, step(row, at.head, stream.in_head * size) + at.first * size);
   return x;
 }
 
@@ -45,18 +45,22 @@ template <KvCastVariant v>
 ROPELINE_DEVICE uint64_t fetch_loc(const KvCastParams& p, uint32_t token) {
   constexpr int size = v.wide_loc ? 8 : 4;
   const char* at = step(static_cast<const char*>(p.loc), token, p.loc_token * size);
+  uint32_t word[2];
   if constexpr (v.wide_loc) {
-    const ptx::Words<2> loc = ptx::load_constant_8(at);
-    return loc.word[0] | static_cast<uint64_t>(loc.word[1]) << 32;
+    ptx::load_constant_8(word, at);
+    return word[0] | static_cast<uint64_t>(word[1]) << 32;
   }
-  const auto narrow = static_cast<int32_t>(ptx::load_constant_4(at).word[0]);
-  return static_cast<uint64_t>(static_cast<int64_t>(narrow));
+  ptx::load_constant_4(word, at);
+  return static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(word[0])));
 }
 
 template <int run>
 ROPELINE_DEVICE void store_codes(char* at, const uint32_t (&codes)[divide_up(run, 2)]) {
-  if constexpr (run == 8) ptx::store_8(at, {{codes[0] | codes[1] << 16, codes[2] | codes[3] << 16}});
-  if constexpr (run == 4) ptx::store_4(at, {{codes[0] | codes[1] << 16}});
+  uint32_t word[divide_up(run, 4)];  // two codes are 16 bits
+#pragma unroll
+  for (int i = 0; i < run / 4; ++i) word[i] = codes[2 * i] | codes[2 * i + 1] << 16;
+  if constexpr (run == 8) ptx::store_8(at, word);
+  if constexpr (run == 4) ptx::store_4(at, word);
   if constexpr (run == 2) ptx::store_2(at, static_cast<uint16_t>(codes[0]));
   if constexpr (run == 1) ptx::store_1(at, codes[0]);
 }
@@ -72,7 +76,9 @@ struct CastStream {
   /// What is used late is read early, in the shadow of the loads.
   ROPELINE_DEVICE CastStream(const KvCastStream& stream, CastPlace at) {
     x = fetch<v>(stream, at);
-    scale = float_of(ptx::load_constant_4(stream.scale).word[0]);
+    uint32_t word[1];
+    ptx::load_constant_4(word, stream.scale);
+    scale = float_of(word[0]);
     out = step(static_cast<char*>(stream.cache), at.head, stream.cache_head) + at.first;
     loc_stride = stream.cache_loc;
     ptx::hold(out), ptx::hold(loc_stride);

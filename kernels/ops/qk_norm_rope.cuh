@@ -21,159 +21,166 @@
 
 namespace ropeline::kernel {
 
-/// What a lane works on, from the loads to the store.
-template <class C, Known known>
-struct Work {
-  ROPELINE_FN static constexpr StreamSteps steps() {
-    return C::template steps<(known == Known::k ? Part::k : Part::q)>();
-  }
-  ROPELINE_FN static constexpr NormStep norm() { return steps().norm; }
-  ROPELINE_FN static constexpr RopeStep rope() { return steps().rope; }
-  enum : int { slots = Heads<C, known>::slots, runs = C::runs, run = C::run };
-  enum : bool { packed = known == Known::packed, two_weights = packed && slots > 1 };
-  enum : bool { reads_position = rope().present && (C::source() == Source::turns || C::source() == Source::cache) };
-  enum : bool { may_be_invalid = reads_position && (C::wide_positions || C::source() == Source::cache) };
+/// What one path of the code does.
+template <Variant v, Known known>
+struct Path {
+  using C = Code<v>;
+  using Heads = kernel::Heads<C, known>;
+  enum : bool { packed = known == Known::packed, is_k = known == Known::k };
+  enum : bool { norm = (is_k ? v.k : v.q).norm.present, rope = (is_k ? v.k : v.q).rope.present };
+  enum : bool { turns = rope && v.source == Source::turns, rows = rope && !turns };
+  enum : bool { reads_position = turns || (rope && v.source == Source::cache) };
+  enum : bool { may_be_invalid = reads_position && (v.wide_positions || v.source == Source::cache) };
+  enum : int { slots = Heads::slots, runs = C::runs, run = C::run };
+  enum : int { weights = packed && slots > 1 ? 2 : 1 };  // two where a lane has heads of both streams
+  ROPELINE_FN static constexpr StreamSteps steps() { return is_k ? v.k : v.q; }
 
-  Heads<C, known> heads;
-  Layout<C, rope().present> layout;
-  Spans<C> spans;
-  Position position = {};
-  char* out[slots];
-  Held<C, C::activation()> x[slots];
-  Held<C, C::weight()> weight, k_weight;  // the second one where a lane has heads of both streams
-  Turn turn[Shares<C>::needed];
-  NormNumbers numbers;
-  float inv[slots];
-
-  ROPELINE_DEVICE Work(const Place& place, uint32_t lane, bool k)
-      : heads(place, lane, k), layout{static_cast<int>(lane % C::lanes)}, spans{layout.lane} {}
-
-  /// What is used late is read early: it would be a miss of the constant cache behind the reduction.
-  ROPELINE_DEVICE void hold_numbers(const QkNormRopeLaunch& p) {
-    numbers = packed ? NormNumbers{p.packed_eps, p.packed_offset}
-                     : NormNumbers{p.stream[heads.k_warp].eps, p.stream[heads.k_warp].offset};
-    if constexpr (norm().present) ptx::hold(numbers.eps);
-    if constexpr (norm().offset) ptx::hold(numbers.offset);
-  }
-
-  ROPELINE_DEVICE void load_heads(const QkNormRopeLaunch& p, const Place& place) {
-#pragma unroll
-    for (int s = 0; s < slots; ++s)
-      load_head<Memory::data>(x[s], heads.in(p, place, s, layout.offset(size_of(C::activation()))), layout);
-  }
-
-  ROPELINE_DEVICE void load_weights(const QkNormRopeLaunch& p) {
-    if constexpr (norm().weight) {
-      const uint32_t offset = layout.offset(size_of(C::weight()));
-      load_head<Memory::constant>(weight, first_weight(p) + offset, layout);
-      if constexpr (two_weights) load_head<Memory::constant>(k_weight, p.weight[1] + offset, layout);
-    }
-  }
-
-  /// That of the lane's only head is chosen between two registers: a choice between addresses of the argument would
-  /// wait for the constant cache once more.
-  ROPELINE_DEVICE const char* first_weight(const QkNormRopeLaunch& p) const {
-    if constexpr (!packed) return p.weight[heads.k_warp];
-    const char *q = p.weight[0], *k = p.weight[1];
-    if constexpr (!two_weights) ptx::hold(q), ptx::hold(k);
-    return !two_weights && heads.is_k(0) ? k : q;
-  }
-
-  /// In the shadow of the loads. A packed head goes where it came from.
-  ROPELINE_DEVICE void find_outputs(const QkNormRopeLaunch& p, const Place& place) {
-#pragma unroll
-    for (int s = 0; s < slots; ++s) {
-      out[s] = heads.out(p, place, s, layout.offset(size_of(C::activation())));
-      if constexpr (!packed) ptx::hold(out[s]);
-    }
-  }
-
-  /// A token without an angle gets a NaN for eps, which makes NaN of everything that the norm touches.
-  ROPELINE_DEVICE void find_inverse_norms() {
-    if constexpr (may_be_invalid) numbers.eps = if_valid(position, numbers.eps);
-    float sum[slots][runs];
-#pragma unroll
-    for (int s = 0; s < slots; ++s)
-#pragma unroll
-      for (int w = 0; w < runs; ++w) sum[s][w] = sum_of_squares(x[s].lo[w], x[s].hi[w]);
-    sum_over_lanes<C::lanes>(sum);
-#pragma unroll
-    for (int s = 0; s < slots; ++s) inv[s] = inverse_norm<norm(), C::head_dim>(tree(sum[s]), numbers.eps);
-  }
-
-  ROPELINE_DEVICE Run<C::weight(), run> weight_of(int s, const Run<C::weight(), run>& q,
-                                                  const Run<C::weight(), run>& k) {
-    Run<C::weight(), run> chosen = q;
-    if (two_weights && heads.is_k(s)) chosen = k;
-    return chosen;
-  }
-
-  /// One run of one head as fp32, normalised; NaN for a token without an angle.
-  ROPELINE_DEVICE void normalised(float (&y)[run], const Run<C::activation(), run>& from, int s,
-                                  const Run<C::weight(), run>& by) {
-    if constexpr (norm().present) {
-      normalise<norm(), !rope().present>(y, from, inv[s], by, numbers.offset);
-    } else {
-#pragma unroll
-      for (int i = 0; i < run; ++i) y[i] = may_be_invalid ? if_valid(position, element(from, i)) : element(from, i);
-    }
-  }
-
-  ROPELINE_DEVICE void finish_head(int s) {
-#pragma unroll
-    for (int w = 0; w < runs; ++w) {
-      float lo[run], hi[run];
-      normalised(lo, x[s].lo[w], s, weight_of(s, weight.lo[w], k_weight.lo[w]));
-      normalised(hi, x[s].hi[w], s, weight_of(s, weight.hi[w], k_weight.hi[w]));
-      if constexpr (rope().present) rotate_run<C, rope()>(lo, hi, turn + w * run, spans, w);
-      x[s].lo[w] = narrow<C::activation()>(lo), x[s].hi[w] = narrow<C::activation()>(hi);
-    }
-    if (heads.exists(s)) store_head(out[s], x[s], layout);
-  }
+  using Head = Held<C, v.activation>;
+  using Weight = Held<C, v.weight>;
 };
 
-/// The heads of one warp. `lane` counts within the stream.
-template <class C, Known known>
-ROPELINE_DEVICE void serve(const QkNormRopeLaunch& p, const Place& place, uint32_t lane, bool k) {
-  using Warp = Work<C, known>;
-  constexpr bool rows = Warp::rope().present && C::source() != Source::turns, turns = Warp::rope().present && !rows;
-  Warp work(place, lane, k);
-  Frequencies<C> frequencies;
-  TableRows<C> table;
+/// Where the lane's part of the head in a slot begins: of the input, or of the output.
+template <class P, bool output>
+ROPELINE_DEVICE char* find_head(const QkNormRopeLaunch& p, const Place& place, const typename P::Heads& heads, int s,
+                                int lane) {
+  using C = typename P::C;
+  const uint32_t offset = lane * C::run * size_of(C::activation()), groups = heads.groups;
+  if constexpr (P::packed) {
+    constexpr uint32_t bytes = C::head_dim * size_of(C::activation());
+    char* const row = p.packed + static_cast<uint64_t>(place.token) * p.packed_token;
+    // The first slot's address and a constant, where no lane lacks a head.
+    if constexpr (P::Heads::always_full) return row + (heads.group * bytes + offset) + s * groups * bytes;
+    return row + (heads.head(s) * bytes + offset);
+  }
+  const StreamLaunch& stream = p.stream[heads.k_warp];
+  char* row = output ? stream.out : const_cast<char*>(stream.in);
+  row = row_of<C::batched>(place, row, output ? stream.out_token : stream.in_token,
+                           output ? stream.out_batch : stream.in_batch);
+  return step(row, heads.head(s), output ? stream.out_head : stream.in_head) + offset;
+}
 
-  work.hold_numbers(p);
-  if constexpr (C::dependent) ptx::wait_for_predecessor();
-  if constexpr (work.reads_position) work.position = load_position<C>(p, place);
-  if constexpr (turns) frequencies = fetch_frequencies<C>(p, work.spans);
-  work.load_heads(p, place);
-  work.load_weights(p);
-  if constexpr (C::dependent) ptx::launch_dependents();
-  work.find_outputs(p, place);
-  if constexpr (rows) table = fetch_rows<C>(p, place, work.position, work.spans);
+/// That of the lane's only head is chosen between two registers: a choice between addresses of the argument would wait
+/// for the constant cache once more.
+template <class P>
+ROPELINE_DEVICE void load_weights(typename P::Weight (&weight)[P::weights], const QkNormRopeLaunch& p,
+                                  const typename P::Heads& heads, int lane) {
+  using C = typename P::C;
+  const uint32_t offset = lane * C::run * size_of(C::weight());
+  const char *q = p.weight[0], *k = p.weight[1];
+  if constexpr (!P::packed) q = p.weight[heads.k_warp];
+  if constexpr (P::packed && P::weights == 1) {
+    ptx::hold(q), ptx::hold(k);
+    if (heads.is_k(0)) q = k;
+  }
+  load_head<Memory::constant, P::rope>(weight[0], q + offset, lane);
+  if constexpr (P::weights == 2) load_head<Memory::constant, P::rope>(weight[1], k + offset, lane);
+}
 
-  if constexpr (turns) angles_of<C, Warp::rope()>(work.turn, frequencies, work.position, p.factor, work.spans);
-  if constexpr (Warp::norm().present) work.find_inverse_norms();
-  if constexpr (rows) angles_of<C, Warp::rope()>(work.turn, table);
+template <class P>
+ROPELINE_DEVICE void find_inverse_norms(float (&inv)[P::slots], const typename P::Head (&x)[P::slots], float eps) {
+  using C = typename P::C;
+  float sum[P::slots][P::runs];
 #pragma unroll
-  for (int s = 0; s < work.slots; ++s) work.finish_head(s);
+  for (int s = 0; s < P::slots; ++s)
+#pragma unroll
+    for (int w = 0; w < P::runs; ++w) sum[s][w] = sum_of_squares(x[s].lo[w], x[s].hi[w]);
+  sum_over_lanes<C::lanes>(sum);
+#pragma unroll
+  for (int s = 0; s < P::slots; ++s) inv[s] = inverse_norm<P::steps().norm, C::head_dim>(tree(sum[s]), eps);
+}
+
+/// One head, in place: the norm, then the rotation. Without a norm a token without an angle becomes NaN here.
+template <class P>
+ROPELINE_DEVICE void finish_head(typename P::Head& x, float inv, const typename P::Weight& weight, float offset,
+                                 const Angles<typename P::C>& angles, Position position, int lane) {
+  constexpr NormStep norm = P::steps().norm;
+  constexpr RopeStep rope = P::steps().rope;
+#pragma unroll
+  for (int w = 0; w < P::runs; ++w) {
+    float lo[P::run], hi[P::run];
+    if constexpr (norm.present) {
+      normalise<norm, !rope.present>(lo, x.lo[w], inv, weight.lo[w], offset);
+      normalise<norm, !rope.present>(hi, x.hi[w], inv, weight.hi[w], offset);
+    } else {
+#pragma unroll
+      for (int i = 0; i < P::run; ++i) lo[i] = element(x.lo[w], i), hi[i] = element(x.hi[w], i);
+      if constexpr (P::may_be_invalid) {
+#pragma unroll
+        for (int i = 0; i < P::run; ++i) lo[i] = if_valid(position, lo[i]), hi[i] = if_valid(position, hi[i]);
+      }
+    }
+    if constexpr (rope.present) rotate_run<rope>(lo, hi, angles, lane, w);
+    narrow(x.lo[w], lo), narrow(x.hi[w], hi);
+  }
+}
+
+/// The heads of one warp. `token_lane` counts within the stream.
+template <class P>
+ROPELINE_DEVICE void serve(const QkNormRopeLaunch& p, const Place& place, uint32_t token_lane, bool k_warp) {
+  using C = typename P::C;
+  constexpr NormStep norm = P::steps().norm;
+  constexpr RopeStep rope = P::steps().rope;
+  const int lane = static_cast<int>(token_lane % C::lanes);
+  const auto heads = find_heads<typename P::Heads>(place, token_lane, k_warp);
+  Position position{0, true};
+  Frequencies<C> frequencies;
+  TableRows<C> rows;
+  Angles<C> angles;
+  typename P::Head x[P::slots];
+  typename P::Weight weight[P::weights];
+  char* out[P::slots];
+  float inv[P::slots];
+
+  // What is used late is read early: it would be a miss of the constant cache behind the reduction.
+  float eps = P::packed ? p.packed_eps : p.stream[k_warp].eps;
+  float offset = P::packed ? p.packed_offset : p.stream[k_warp].offset;
+  if constexpr (norm.present) ptx::hold(eps);
+  if constexpr (norm.offset) ptx::hold(offset);
+  if constexpr (C::dependent) ptx::wait_for_predecessor();
+
+  if constexpr (P::reads_position) position = load_position<C>(p, place);
+  if constexpr (P::turns) fetch(frequencies, p, lane);
+#pragma unroll
+  for (int s = 0; s < P::slots; ++s)
+    load_head<Memory::data, P::rope>(x[s], find_head<P, false>(p, place, heads, s, lane), lane);
+  if constexpr (norm.weight) load_weights<P>(weight, p, heads, lane);
+  if constexpr (C::dependent) ptx::launch_dependents();
+  // In the shadow of the loads. A packed head goes where it came from.
+#pragma unroll
+  for (int s = 0; s < P::slots; ++s) {
+    out[s] = find_head<P, true>(p, place, heads, s, lane);
+    if constexpr (!P::packed) ptx::hold(out[s]);
+  }
+  if constexpr (P::rows) fetch(rows, p, place, position, lane);
+
+  if constexpr (P::turns) find_angles<rope>(angles, frequencies, position, p.factor, lane);
+  // A token without an angle gets a NaN for eps, which makes NaN of everything that the norm touches.
+  if constexpr (norm.present) find_inverse_norms<P>(inv, x, P::may_be_invalid ? if_valid(position, eps) : eps);
+  if constexpr (P::rows) find_angles<rope>(angles, rows);
+#pragma unroll
+  for (int s = 0; s < P::slots; ++s) {
+    typename P::Weight by = weight[0];
+    if (P::weights == 2 && heads.is_k(s)) by = weight[P::weights - 1];
+    finish_head<P>(x[s], inv[s], by, offset, angles, position, lane);
+    if (heads.exists(s)) store_head<P::rope>(out[s], x[s], lane);
+  }
 }
 
 template <Variant v>
 __global__ void __launch_bounds__(v.form.threads, v.form.blocks)
     qk_norm_rope(const __grid_constant__ QkNormRopeLaunch p) {
-  using C = Code<v>;
   constexpr uint32_t q_lanes = kWarp * warps_of(v, Part::q);
-  const Place place = find_place<C>(p);
+  const Place place = find_place<Code<v>>(p);
   const bool k = v.k.heads != 0 && (v.q.heads == 0 || place.lane >= q_lanes);
   const uint32_t lane = place.lane - (k ? q_lanes : 0);
   if constexpr (v.form.packed)
-    serve<C, Known::packed>(p, place, place.lane, false);
+    serve<Path<v, Known::packed>>(p, place, place.lane, false);
   else if constexpr (v.q.heads == 0 || v.k.heads == 0 || same_steps(v))
-    serve<C, Known::by_warp>(p, place, lane, k);
+    serve<Path<v, Known::by_warp>>(p, place, lane, k);
   else if (k)
-    serve<C, Known::k>(p, place, lane, true);
+    serve<Path<v, Known::k>>(p, place, lane, true);
   else
-    serve<C, Known::q>(p, place, lane, false);
+    serve<Path<v, Known::q>>(p, place, lane, false);
 }
 
 }  // namespace ropeline::kernel

@@ -15,72 +15,61 @@
 
 namespace ropeline::kernel {
 
-/// What turns one pair: c1, s1 make its first element, c2, s2 its second. They differ for `full` rows only.
-struct Turn {
-  float c1, s1, c2, s2;
-};
-
 template <class C>
 struct Spans {
-  enum : int { pairs = C::interleaved ? C::run / 2 : C::run };
-  enum : int { in_run = C::run / pairs, count = C::runs * in_run };
-  enum : int { rotary = C::rotary_dim / 2 };
-  enum : int { reach = C::runs * C::lanes * C::run };  // pairs from the first to the last lane
-  enum : bool { some_do_not_turn = C::rotary_dim != C::head_dim || 2 * reach != C::head_dim };
+  enum : int { pairs = C::interleaved ? C::run / 2 : C::run, in_run = C::run / pairs, count = C::runs * in_run };
+  enum : int { needed = count * pairs, rotary = C::rotary_dim / 2 };
+  enum : bool { some_do_not_turn = C::rotary_dim != C::head_dim || 2 * C::runs * C::lanes * C::run != C::head_dim };
+  /// What makes the first element of a pair differs from what makes the second one.
+  enum : int { ways = C::source() == Source::full ? 2 : 1 };
+};
 
-  int lane;
+/// The rotary pair with which span n begins.
+template <class C>
+ROPELINE_DEVICE int first_pair(int lane, int n) {
+  constexpr int pairs = Spans<C>::pairs, in_run = Spans<C>::in_run;
+  return (n / in_run * C::lanes + lane) * pairs + n % in_run * (C::head_dim / 4);
+}
 
-  /// The rotary pair with which span n begins.
-  ROPELINE_DEVICE int first(int n) const {
-    return (n / in_run * C::lanes + lane) * pairs + n % in_run * (C::head_dim / 4);
-  }
-  ROPELINE_DEVICE bool turns(int pair) const { return !some_do_not_turn || pair < rotary; }
+template <class C>
+struct Angles {
+  SinCos of[Spans<C>::ways][Spans<C>::needed];
 };
 
 // --- from positions: all lanes of a warp share one token, so that each computes only a few of its angles
 // ------------------
 
 template <class C>
-struct Shares {
-  enum : int { needed = Spans<C>::count * Spans<C>::pairs };
-  enum : int { each = power_of_two_from(divide_up(C::rotary_dim / 2, kWarp)) };
-  enum : bool { used = each < needed && Spans<C>::pairs % each == 0 };
-  enum : int { computed = used ? each : needed };
-};
-
-template <class C>
 struct Frequencies {
-  Turns turns[Shares<C>::computed];
+  enum : int { needed = Spans<C>::needed, each = power_of_two_from(divide_up(C::rotary_dim / 2, kWarp)) };
+  enum : bool { shared = each < needed && Spans<C>::pairs % each == 0 };
+  enum : int { computed = shared ? each : needed };
+  Turns turns[computed];
 };
 
 /// Two entries an access where a span has two; the table is ours, dense and padded with zeros.
 template <int n>
 ROPELINE_DEVICE void load_turns(Turns* turns, const Turns* from) {
+  uint32_t word[4];
 #pragma unroll
   for (int i = 0; i < n; i += 2) {
-    if constexpr (n == 1) {
-      const ptx::Words<2> one = ptx::load_constant_8(from);
-      turns[0] = {one.word[0], static_cast<int32_t>(one.word[1])};
-    } else {
-      const ptx::Words<4> two = ptx::load_constant_16(from + i);
-      turns[i] = {two.word[0], static_cast<int32_t>(two.word[1])};
-      turns[i + 1] = {two.word[2], static_cast<int32_t>(two.word[3])};
-    }
+    if constexpr (n == 1) ptx::load_constant_8(word, from);
+    if constexpr (n > 1) ptx::load_constant_16(word, from + i);
+    turns[i] = {word[0], static_cast<int32_t>(word[1])};
+    if constexpr (n > 1) turns[i + 1] = {word[2], static_cast<int32_t>(word[3])};
   }
 }
 
 template <class C>
-ROPELINE_DEVICE Frequencies<C> fetch_frequencies(const QkNormRopeLaunch& p, Spans<C> spans) {
-  Frequencies<C> frequencies;
-  constexpr int each = Shares<C>::each, pairs = Spans<C>::pairs;
-  if constexpr (Shares<C>::used) {
+ROPELINE_DEVICE void fetch(Frequencies<C>& frequencies, const QkNormRopeLaunch& p, int lane) {
+  constexpr int each = Frequencies<C>::each, pairs = Spans<C>::pairs;
+  if constexpr (Frequencies<C>::shared) {
     load_turns<each>(frequencies.turns, p.turns + threadIdx.x % kWarp * each);
   } else {
 #pragma unroll
     for (int n = 0; n < Spans<C>::count; ++n)
-      load_turns<pairs>(frequencies.turns + n * pairs, p.turns + spans.first(n));
+      load_turns<pairs>(frequencies.turns + n * pairs, p.turns + first_pair<C>(lane, n));
   }
-  return frequencies;
 }
 
 /// sin_cos of kernels/shared/phase.h, with its two decisions in one instruction each.
@@ -93,48 +82,36 @@ ROPELINE_DEVICE SinCos sin_cos_of(uint32_t u) {
 }
 
 /// Rounding of the table, then direction.
-template <class C, RopeStep rope>
+template <RopeStep rope, Element type>
 ROPELINE_DEVICE SinCos finished(SinCos x) {
   if constexpr (rope.table_rounded) {
     float pair[2] = {x.sin, x.cos};
-    round<C::activation()>(pair);
+    round<type>(pair);
     x = {pair[0], pair[1]};
   }
   return {rope.inverse ? -x.sin : x.sin, x.cos};
 }
 
-template <class C, RopeStep rope>
-ROPELINE_DEVICE SinCos angle_at(int32_t position, Turns turns, float factor) {
-  SinCos x = sin_cos_of(phase_of(position, turns));
-  if constexpr (C::factor) x = {mul(x.sin, factor), mul(x.cos, factor)};
-  return finished<C, rope>(x);
-}
-
-/// Pair n of a head was computed by lane n / each.
-template <class C>
-ROPELINE_DEVICE void distribute(Turn (&turn)[Shares<C>::needed], const SinCos (&own)[Shares<C>::computed],
-                                Spans<C> spans) {
-  constexpr int each = Shares<C>::each, pairs = Spans<C>::pairs;
-#pragma unroll
-  for (int i = 0; i < Shares<C>::needed; ++i) {
-    const int lane = spans.first(i / pairs) / each + i % pairs / each;
-    const float c = from_lane(own[i % each].cos, lane), s = from_lane(own[i % each].sin, lane);
-    turn[i] = {c, s, c, s};
-  }
-}
-
-template <class C, RopeStep rope>
-ROPELINE_DEVICE void angles_of(Turn (&turn)[Shares<C>::needed], const Frequencies<C>& frequencies, Position position,
-                               float factor, Spans<C> spans) {
-  constexpr int computed = Shares<C>::computed;
+/// Where lanes share, pair n of a head is computed by lane n / each.
+template <RopeStep rope, class C>
+ROPELINE_DEVICE void find_angles(Angles<C>& angles, const Frequencies<C>& frequencies, Position position, float factor,
+                                 int lane) {
+  constexpr int each = Frequencies<C>::each, pairs = Spans<C>::pairs, computed = Frequencies<C>::computed;
   SinCos own[computed];
 #pragma unroll
-  for (int i = 0; i < computed; ++i) own[i] = angle_at<C, rope>(position.value, frequencies.turns[i], factor);
-  if constexpr (Shares<C>::used) {
-    distribute<C>(turn, own, spans);
-  } else {
+  for (int i = 0; i < computed; ++i) {
+    SinCos x = sin_cos_of(phase_of(position.value, frequencies.turns[i]));
+    if constexpr (C::factor) x = {mul(x.sin, factor), mul(x.cos, factor)};
+    own[i] = finished<rope, C::activation()>(x);
+  }
 #pragma unroll
-    for (int i = 0; i < computed; ++i) turn[i] = {own[i].cos, own[i].sin, own[i].cos, own[i].sin};
+  for (int i = 0; i < Spans<C>::needed; ++i) {
+    SinCos& angle = angles.of[0][i];
+    angle = own[i % computed];
+    if constexpr (Frequencies<C>::shared) {
+      const int from = first_pair<C>(lane, i / pairs) / each + i % pairs / each;
+      angle.cos = from_lane(angle.cos, from), angle.sin = from_lane(angle.sin, from);
+    }
   }
 }
 
@@ -146,66 +123,58 @@ template <class C>
 struct TableRows {
   enum : bool { twice = C::source() == Source::repeat || (C::source() == Source::full && C::interleaved) };
   enum : bool { apart = C::source() == Source::full && !C::interleaved };
-  enum : int { width = Spans<C>::pairs * (twice ? 2 : 1), pieces = apart ? 2 : 1 };
+  enum : int { of_pair = twice ? 2 : 1, width = Spans<C>::pairs * of_pair, pieces = apart ? 2 : 1 };
   Run<C::table(), width> cos[Spans<C>::count][pieces], sin[Spans<C>::count][pieces];
 };
 
-template <class C>
-ROPELINE_DEVICE const char* table_row(const QkNormRopeLaunch& p, const Place& at, Position position,
-                                      const char* table) {
-  if constexpr (C::source() == Source::cache)
-    return step(table, static_cast<uint32_t>(position.value), p.table_row);
-  else
-    return at.template row<C>(table, p.table_row, p.table_batch);
-}
-
 /// The elements of a row that one span reads. Spans that do not turn, or only in part, read nothing beyond the row.
 template <class C, int width>
-ROPELINE_DEVICE void load_span(Run<C::table(), width>& run, const char* row, int first_pair, Spans<C> spans,
-                               bool valid) {
-  constexpr int step = width / Spans<C>::pairs;
-  const char* at = row + first_pair * step * size_of(C::table());
+ROPELINE_DEVICE void load_span(Run<C::table(), width>& run, const char* row, int first, bool valid) {
+  constexpr int of_pair = TableRows<C>::of_pair, size = size_of(C::table());
+  constexpr bool all_turn = !Spans<C>::some_do_not_turn;
+  const char* at = row + first * of_pair * size;
   if constexpr (C::access == 1) {
 #pragma unroll
     for (int i = 0; i < width; ++i)
-      if (valid && spans.turns(first_pair + i / step))
-        load_element<Memory::constant>(run, i, at + i * size_of(C::table()));
-  } else if (valid && spans.turns(first_pair)) {
-    load<Memory::constant, width>(run, at);
+      if (valid && (all_turn || first + i / of_pair < Spans<C>::rotary))
+        load_element<Memory::constant>(run, i, at + i * size);
+  } else if (valid && (all_turn || first < Spans<C>::rotary)) {
+    load<Memory::constant>(run, at);
   }
 }
 
 template <class C>
-ROPELINE_DEVICE TableRows<C> fetch_rows(const QkNormRopeLaunch& p, const Place& at, Position position, Spans<C> spans) {
-  TableRows<C> rows;
-  const char *cos = table_row<C>(p, at, position, p.cos), *sin = table_row<C>(p, at, position, p.sin);
+ROPELINE_DEVICE void fetch(TableRows<C>& rows, const QkNormRopeLaunch& p, const Place& at, Position position,
+                           int lane) {
+  const char *cos = p.cos, *sin = p.sin;
+  if constexpr (C::source() == Source::cache) {
+    const auto row = static_cast<uint32_t>(position.value);
+    cos = step(cos, row, p.table_row), sin = step(sin, row, p.table_row);
+  } else {
+    cos = row_of<C::batched>(at, cos, p.table_row, p.table_batch);
+    sin = row_of<C::batched>(at, sin, p.table_row, p.table_batch);
+  }
 #pragma unroll
   for (int n = 0; n < Spans<C>::count; ++n)
 #pragma unroll
     for (int piece = 0; piece < TableRows<C>::pieces; ++piece) {
-      const int shift = piece * (C::rotary_dim / 2) * size_of(C::table());
-      load_span<C>(rows.cos[n][piece], cos + shift, spans.first(n), spans, position.valid);
-      load_span<C>(rows.sin[n][piece], sin + shift, spans.first(n), spans, position.valid);
+      const int shift = piece * (C::rotary_dim / 2) * size_of(C::table()), first = first_pair<C>(lane, n);
+      load_span<C>(rows.cos[n][piece], cos + shift, first, position.valid);
+      load_span<C>(rows.sin[n][piece], sin + shift, first, position.valid);
     }
-  return rows;
 }
 
-template <class C, RopeStep rope>
-ROPELINE_DEVICE void angles_of(Turn (&turn)[Shares<C>::needed], const TableRows<C>& rows) {
-  constexpr int pairs = Spans<C>::pairs, step = TableRows<C>::twice ? 2 : 1;
+template <RopeStep rope, class C>
+ROPELINE_DEVICE void find_angles(Angles<C>& angles, const TableRows<C>& rows) {
+  constexpr int pairs = Spans<C>::pairs, of_pair = TableRows<C>::of_pair;
 #pragma unroll
-  for (int i = 0; i < Shares<C>::needed; ++i) {
-    const auto &cos = rows.cos[i / pairs], &sin = rows.sin[i / pairs];
-    const int at = i % pairs * step;
-    const SinCos first = finished<C, rope>({element(sin[0], at), element(cos[0], at)});
-    turn[i] = {first.cos, first.sin, first.cos, first.sin};
-    if constexpr (C::source() == Source::full) {
-      constexpr int piece = TableRows<C>::pieces - 1;
-      const int other = TableRows<C>::twice ? at + 1 : at;
-      const SinCos second = finished<C, rope>({element(sin[piece], other), element(cos[piece], other)});
-      turn[i].c2 = second.cos, turn[i].s2 = second.sin;
+  for (int way = 0; way < Spans<C>::ways; ++way)
+#pragma unroll
+    for (int i = 0; i < Spans<C>::needed; ++i) {
+      const int piece = way * (TableRows<C>::pieces - 1), at = i % pairs * of_pair + way * (of_pair - 1);
+      const auto &cos = rows.cos[i / pairs][piece], &sin = rows.sin[i / pairs][piece];
+      angles.of[way][i] = finished<rope, C::activation()>({element(sin, at), element(cos, at)});
     }
-  }
 }
 
 }  // namespace ropeline::kernel

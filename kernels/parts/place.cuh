@@ -21,13 +21,6 @@ struct Place {
   uint32_t token;
   uint32_t lane;  // among all lanes of the token
   bool live;      // the token exists
-
-  /// What a tensor holds for this token.
-  template <class C, class Bytes>
-  ROPELINE_DEVICE Bytes row(Bytes base, int64_t token_stride, int64_t batch_stride) const {
-    if constexpr (C::batched) base = step(base, batch, batch_stride);
-    return step(base, token, token_stride);
-  }
 };
 
 template <class C>
@@ -44,6 +37,13 @@ ROPELINE_DEVICE Place find_place(const QkNormRopeLaunch& p) {
     if (!place.live) place.token = tokens - 1;
   }
   return place;
+}
+
+/// What a tensor holds for the token.
+template <bool batched, class Bytes>
+ROPELINE_DEVICE Bytes row_of(const Place& place, Bytes base, int64_t token_stride, int64_t batch_stride) {
+  if constexpr (batched) base = step(base, place.batch, batch_stride);
+  return step(base, place.token, token_stride);
 }
 
 }  // namespace ropeline::kernel

@@ -9,8 +9,8 @@
 namespace ropeline::kernel {
 
 struct Position {
-  int32_t value = 0;
-  bool valid = true;
+  int32_t value;
+  bool valid;
 };
 
 template <class C>
@@ -19,14 +19,15 @@ ROPELINE_DEVICE Position load_position(const QkNormRopeLaunch& p, const Place& a
   if constexpr (C::packed)
     from = step(p.positions, at.token, C::wide_positions ? 8 : 4);
   else
-    from = at.template row<C>(p.positions, p.position_token, p.position_batch);
+    from = row_of<C::batched>(at, p.positions, p.position_token, p.position_batch);
+  uint32_t word[2];
   Position position;
   if constexpr (C::wide_positions) {
-    const ptx::Words<2> whole = ptx::load_constant_8(from);
-    position.value = static_cast<int32_t>(whole.word[0]);
-    position.valid = static_cast<int32_t>(whole.word[1]) == position.value >> 31;
+    ptx::load_constant_8(word, from);
+    position = {static_cast<int32_t>(word[0]), static_cast<int32_t>(word[1]) == static_cast<int32_t>(word[0]) >> 31};
   } else {
-    position.value = static_cast<int32_t>(ptx::load_constant_4(from).word[0]);
+    ptx::load_constant_4(word, from);
+    position = {static_cast<int32_t>(word[0]), true};
   }
   if constexpr (C::source() == Source::cache)
     position.valid = position.valid && position.value >= 0 && position.value < p.table_rows;

@@ -6,31 +6,32 @@
 
 namespace ropeline::kernel {
 
-/// One pair. With `products` the last rounding is the store's.
+/// One pair: `first` makes its first element, `second` the other. With `products` the last rounding is the store's.
 template <bool products, Element type>
-ROPELINE_DEVICE void rotate(float& a, float& b, const Turn& turn) {
-  float product[4] = {mul(b, turn.s1), mul(a, turn.s2)};
+ROPELINE_DEVICE void rotate(float& a, float& b, SinCos first, SinCos second) {
   if constexpr (products) {
-    product[2] = mul(a, turn.c1), product[3] = mul(b, turn.c2);
+    float product[4] = {mul(a, first.cos), mul(b, first.sin), mul(b, second.cos), mul(a, second.sin)};
     round<type>(product);
-    a = sub(product[2], product[0]), b = add(product[3], product[1]);
+    a = sub(product[0], product[1]), b = add(product[2], product[3]);
   } else {
-    a = fma(a, turn.c1, -product[0]), b = fma(b, turn.c2, product[1]);
+    const float was = a;
+    a = fma(a, first.cos, -mul(b, first.sin)), b = fma(b, second.cos, mul(was, second.sin));
   }
 }
 
-/// One run of a lane, its lo and hi elements, by the turns of its spans. Elements outside the rotated slice are
-/// selected, so that what they hold neither changes nor leaks.
-template <class C, RopeStep rope, int n>
-ROPELINE_DEVICE void rotate_run(float (&lo)[n], float (&hi)[n], const Turn* turn, Spans<C> spans, int w) {
-  constexpr int half = n / 2, pairs = Spans<C>::pairs;
+/// Run w of a lane, its lo and hi elements. Elements outside the rotated slice are selected, so that what they hold
+/// neither changes nor leaks.
+template <RopeStep rope, class C, int n>
+ROPELINE_DEVICE void rotate_run(float (&lo)[n], float (&hi)[n], const Angles<C>& angles, int lane, int w) {
+  constexpr int half = n / 2, pairs = Spans<C>::pairs, in_run = Spans<C>::in_run;
 #pragma unroll
   for (int i = 0; i < n; ++i) {
     float& first = !C::interleaved ? lo[i] : i < half ? lo[2 * i] : hi[2 * (i - half)];
     float& second = !C::interleaved ? hi[i] : i < half ? lo[2 * i + 1] : hi[2 * (i - half) + 1];
     float a = first, b = second;
-    rotate<rope.products, C::activation()>(a, b, turn[i]);
-    if (spans.turns(spans.first(w * Spans<C>::in_run + i / pairs) + i % pairs)) first = a, second = b;
+    rotate<rope.products, C::activation()>(a, b, angles.of[0][w * n + i], angles.of[Spans<C>::ways - 1][w * n + i]);
+    const int pair = first_pair<C>(lane, w * in_run + i / pairs) + i % pairs;
+    if (!Spans<C>::some_do_not_turn || pair < Spans<C>::rotary) first = a, second = b;
   }
 }
 

@@ -9,11 +9,6 @@
 
 namespace ropeline::kernel::ptx {
 
-template <int n>
-struct Words {
-  uint32_t word[n];
-};
-
 #if !defined(__CUDA_ARCH__)
 template <int n>
 struct alignas(4 * n) [[gnu::may_alias]] InMemory {
@@ -22,18 +17,16 @@ struct alignas(4 * n) [[gnu::may_alias]] InMemory {
 using Half [[gnu::may_alias]] = uint16_t;
 
 template <int n>
-ROPELINE_DEVICE Words<n> read(const void* at) {
+ROPELINE_DEVICE void read(uint32_t* word, const void* at) {
   const InMemory<n> value = *static_cast<const InMemory<n>*>(at);
-  Words<n> result;
-  for (int i = 0; i < n; ++i) result.word[i] = value.word[i];
-  return result;
+  for (int i = 0; i < n; ++i) word[i] = value.word[i];
 }
 
 template <int n>
-ROPELINE_DEVICE void write(void* at, Words<n> value) {
-  InMemory<n> stored;
-  for (int i = 0; i < n; ++i) stored.word[i] = value.word[i];
-  *static_cast<InMemory<n>*>(at) = stored;
+ROPELINE_DEVICE void write(void* at, const uint32_t* word) {
+  InMemory<n> value;
+  for (int i = 0; i < n; ++i) value.word[i] = word[i];
+  *static_cast<InMemory<n>*>(at) = value;
 }
 #endif
 
@@ -47,36 +40,30 @@ ROPELINE_DEVICE uint16_t load_2(const void* at) {
 #endif
 }
 
-ROPELINE_DEVICE Words<1> load_4(const void* at) {
+ROPELINE_DEVICE void load_4(uint32_t* word, const void* at) {
 #if defined(__CUDA_ARCH__)
-  Words<1> x;
-  asm volatile("ld.global.u32 %0, [%1];" : "=r"(x.word[0]) : "l"(at) : "memory");
-  return x;
+  asm volatile("ld.global.u32 %0, [%1];" : "=r"(word[0]) : "l"(at) : "memory");
 #else
-  return read<1>(at);
+  read<1>(word, at);
 #endif
 }
 
-ROPELINE_DEVICE Words<2> load_8(const void* at) {
+ROPELINE_DEVICE void load_8(uint32_t* word, const void* at) {
 #if defined(__CUDA_ARCH__)
-  Words<2> x;
-  asm volatile("ld.global.v2.u32 {%0, %1}, [%2];" : "=r"(x.word[0]), "=r"(x.word[1]) : "l"(at) : "memory");
-  return x;
+  asm volatile("ld.global.v2.u32 {%0, %1}, [%2];" : "=r"(word[0]), "=r"(word[1]) : "l"(at) : "memory");
 #else
-  return read<2>(at);
+  read<2>(word, at);
 #endif
 }
 
-ROPELINE_DEVICE Words<4> load_16(const void* at) {
+ROPELINE_DEVICE void load_16(uint32_t* word, const void* at) {
 #if defined(__CUDA_ARCH__)
-  Words<4> x;
   asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(x.word[0]), "=r"(x.word[1]), "=r"(x.word[2]), "=r"(x.word[3])
+               : "=r"(word[0]), "=r"(word[1]), "=r"(word[2]), "=r"(word[3])
                : "l"(at)
                : "memory");
-  return x;
 #else
-  return read<4>(at);
+  read<4>(word, at);
 #endif
 }
 
@@ -90,35 +77,29 @@ ROPELINE_DEVICE uint16_t load_constant_2(const void* at) {
 #endif
 }
 
-ROPELINE_DEVICE Words<1> load_constant_4(const void* at) {
+ROPELINE_DEVICE void load_constant_4(uint32_t* word, const void* at) {
 #if defined(__CUDA_ARCH__)
-  Words<1> x;
-  asm volatile("ld.global.nc.u32 %0, [%1];" : "=r"(x.word[0]) : "l"(at));
-  return x;
+  asm volatile("ld.global.nc.u32 %0, [%1];" : "=r"(word[0]) : "l"(at));
 #else
-  return read<1>(at);
+  read<1>(word, at);
 #endif
 }
 
-ROPELINE_DEVICE Words<2> load_constant_8(const void* at) {
+ROPELINE_DEVICE void load_constant_8(uint32_t* word, const void* at) {
 #if defined(__CUDA_ARCH__)
-  Words<2> x;
-  asm volatile("ld.global.nc.v2.u32 {%0, %1}, [%2];" : "=r"(x.word[0]), "=r"(x.word[1]) : "l"(at));
-  return x;
+  asm volatile("ld.global.nc.v2.u32 {%0, %1}, [%2];" : "=r"(word[0]), "=r"(word[1]) : "l"(at));
 #else
-  return read<2>(at);
+  read<2>(word, at);
 #endif
 }
 
-ROPELINE_DEVICE Words<4> load_constant_16(const void* at) {
+ROPELINE_DEVICE void load_constant_16(uint32_t* word, const void* at) {
 #if defined(__CUDA_ARCH__)
-  Words<4> x;
   asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(x.word[0]), "=r"(x.word[1]), "=r"(x.word[2]), "=r"(x.word[3])
+               : "=r"(word[0]), "=r"(word[1]), "=r"(word[2]), "=r"(word[3])
                : "l"(at));
-  return x;
 #else
-  return read<4>(at);
+  read<4>(word, at);
 #endif
 }
 
@@ -130,29 +111,29 @@ ROPELINE_DEVICE void store_2(void* at, uint16_t x) {
 #endif
 }
 
-ROPELINE_DEVICE void store_4(void* at, Words<1> x) {
+ROPELINE_DEVICE void store_4(void* at, const uint32_t* word) {
 #if defined(__CUDA_ARCH__)
-  asm volatile("st.global.u32 [%0], %1;" ::"l"(at), "r"(x.word[0]) : "memory");
+  asm volatile("st.global.u32 [%0], %1;" ::"l"(at), "r"(word[0]) : "memory");
 #else
-  write(at, x);
+  write<1>(at, word);
 #endif
 }
 
-ROPELINE_DEVICE void store_8(void* at, Words<2> x) {
+ROPELINE_DEVICE void store_8(void* at, const uint32_t* word) {
 #if defined(__CUDA_ARCH__)
-  asm volatile("st.global.v2.u32 [%0], {%1, %2};" ::"l"(at), "r"(x.word[0]), "r"(x.word[1]) : "memory");
+  asm volatile("st.global.v2.u32 [%0], {%1, %2};" ::"l"(at), "r"(word[0]), "r"(word[1]) : "memory");
 #else
-  write(at, x);
+  write<2>(at, word);
 #endif
 }
 
-ROPELINE_DEVICE void store_16(void* at, Words<4> x) {
+ROPELINE_DEVICE void store_16(void* at, const uint32_t* word) {
 #if defined(__CUDA_ARCH__)
-  asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(at), "r"(x.word[0]), "r"(x.word[1]), "r"(x.word[2]),
-               "r"(x.word[3])
+  asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(at), "r"(word[0]), "r"(word[1]), "r"(word[2]),
+               "r"(word[3])
                : "memory");
 #else
-  write(at, x);
+  write<4>(at, word);
 #endif
 }
 

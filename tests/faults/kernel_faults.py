@@ -8,10 +8,9 @@ EMULATED = [
     (
         "kernel: lanes without a rotation skip the shuffle",  # vLLM's garbage at 96 of 128
         ANGLES,
-        "const float c = from_lane(own[i % each].cos, lane), s = from_lane(own[i % each].sin, lane);",
-        "float c = 1, s = 0;\n"
-        "    if (spans.turns(spans.first(i / pairs) + i % pairs))\n"
-        "      c = from_lane(own[i % each].cos, lane), s = from_lane(own[i % each].sin, lane);",
+        "angle.cos = from_lane(angle.cos, from), angle.sin = from_lane(angle.sin, from);",
+        "if (first_pair<C>(lane, i / pairs) + i % pairs < Spans<C>::rotary)\n"
+        "        angle.cos = from_lane(angle.cos, from), angle.sin = from_lane(angle.sin, from);",
     ),
     (
         "kernel: a mask made of the number of lanes",  # sglang's, undefined for 32 of them
@@ -27,9 +26,9 @@ EMULATED = [
     ),
     (
         "kernel: pairs beyond the rotary part are turned",
-        ANGLES,
-        "return !some_do_not_turn || pair < rotary; }",
-        "return !some_do_not_turn || pair <= rotary; }",
+        "kernels/parts/rotation.cuh",
+        "if (!Spans<C>::some_do_not_turn || pair < Spans<C>::rotary)",
+        "if (!Spans<C>::some_do_not_turn || pair <= Spans<C>::rotary)",
     ),
 ]
 
@@ -38,14 +37,14 @@ COMPILED = [
     (
         "machine code: a run is stored in words",
         "kernels/core/run.cuh",
-        "constexpr int bytes = least(16, n * size_of(type));",
-        "constexpr int bytes = 4;",
+        "if constexpr (bytes == 8) ptx::store_8(at, run.word);",
+        "if constexpr (bytes == 8) ptx::store_4(at, run.word), ptx::store_4(at + 4, run.word + 1);",
     ),
     (
         "machine code: q and k are loaded in words",
         "kernels/core/run.cuh",
-        "constexpr int bytes = least(16, least(access, n) * size_of(type));",
-        "constexpr int bytes = least(memory == Memory::data ? 4 : 16, least(access, n) * size_of(type));",
+        "constexpr int bytes = least(16, n * size_of(type));",
+        "constexpr int bytes = least(memory == Memory::data ? 4 : 16, n * size_of(type));",
     ),
     (
         "machine code: more blocks promised than there are registers for",

@@ -73,7 +73,12 @@ KV_CAST_KERNEL = [
         "lane >= lanes_of(v) || at.token >= p.tokens",
         "at.token >= p.tokens",
     ),
-    ("kv_cast: kernel: codes of a run swapped", KERNEL, "codes[2] | codes[3] << 16", "codes[3] | codes[2] << 16"),
+    (
+        "kv_cast: kernel: codes of a run swapped",
+        KERNEL,
+        "codes[2 * i] | codes[2 * i + 1] << 16",
+        "codes[2 * i + 1] | codes[2 * i] << 16",
+    ),
     ("kv_cast: kernel: v from the memory of k", KERNEL, "value(p.stream[1], at)", "value(p.stream[0], at)"),
     (
         "kv_cast: kernel: place in the head forgotten",
