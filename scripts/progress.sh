@@ -1,5 +1,6 @@
 # Sourced: how the scripts show what they do. One line a step with the seconds since the start, output in a log, the end
-# of the log only when the step fails.
+# of the log only when the step fails. Meanwhile the newest line of the log: on a terminal in a line that comes and goes,
+# elsewhere every 20 seconds.
 
 export scripts_started=${scripts_started:-$(date +%s)} # a script that another one calls counts on
 logs=build/logs
@@ -22,13 +23,38 @@ die() {
   exit 1
 }
 
-# step LOG "what happens" COMMAND...: runs the command quietly. Fails as it fails, with the end of its output.
+# follow LOG: shows its newest line, until it is killed or this script has ended.
+follow() {
+  local every=20 line
+  [ ! -t 1 ] || every=1
+  while sleep "$every" && kill -0 $$ 2>/dev/null; do
+    line=$(tail -c 4096 "$1" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1) || continue
+    if [ -t 1 ]; then
+      printf '\r\033[K[%4d s]   %.*s' "$(seconds)" $((${COLUMNS:-80} - 12)) "$line"
+    else
+      say "  $line"
+    fi
+  done
+}
+
+# step LOG "what happens" COMMAND...: runs the command quietly. Fails as it fails, with the end of its output. One of the
+# background (in a subshell, or of a script that was started with scripts_background) does not show its log.
 step() {
-  local log="$logs/$1.log" what="$2"
+  local log="$logs/$1.log" what="$2" code=0 follower=''
   shift 2
   say "$what"
-  if "$@" >"$log" 2>&1; then return 0; fi
-  local code=$?
+  : >"$log"
+  if [ "$BASHPID" = $$ ] && [ -z "${scripts_background:-}" ]; then
+    follow "$log" &
+    follower=$!
+  fi
+  "$@" >"$log" 2>&1 || code=$?
+  if [ -n "$follower" ]; then
+    kill "$follower"
+    wait "$follower" 2>/dev/null || true
+    [ ! -t 1 ] || printf '\r\033[K'
+  fi
+  ((code)) || return 0
   say "failed with exit code $code; the last lines of $log:" >&2
   tail -n 40 "$log" >&2
   return $code

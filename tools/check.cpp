@@ -96,7 +96,8 @@ void print(const Totals& totals) {
 
 void print_refused(const Totals& totals, bool why) {
   if (totals.refused.empty()) return;
-  fmt::print("{} streams are not run by this version{}\n", totals.refused.size(), why ? ":" : "; --why says why");
+  fmt::print("not run: {} of the recorded q, k and v, whose steps this version lacks{}\n", totals.refused.size(),
+             why ? ":" : "; --why names them");
   for (const std::string& line : totals.refused)
     if (why) fmt::print("  {}\n", line);
 }

@@ -157,7 +157,7 @@ TEST_F(Program, CheckRunsGoldenFiles) {
   fs::copy(ROPELINE_TESTS_DIR "/golden/phi.safetensors", path("phi.safetensors"));
   const std::string call = "check --target scalar --golden " + path("");
   const Outcome brief = program(call), check = program(call + " --why");
-  EXPECT_TRUE(holds(brief.text, "2 streams are not run by this version; --why says why\n")) << brief.text;
+  EXPECT_TRUE(holds(brief.text, "not run: 2 of the recorded q, k and v, whose steps this version lacks; --why names them\n")) << brief.text;
   EXPECT_EQ(check.code, 0) << check.text;
   EXPECT_TRUE(holds(check.text, " values of 1 model families, 0 bits differ\n")) << check.text;
   EXPECT_TRUE(holds(check.text, "  phi d64: q k: q.norm: center (LayerNorm) is not run by this version\n"))
