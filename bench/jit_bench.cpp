@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "bench/driver_steps.h"
+#include "bench/program.h"
 #include "cuda/context.h"
 #include "cuda/driver.h"
 #include "cuda/qk_norm_rope.h"
@@ -313,8 +314,7 @@ void launch_rows(Rows& rows, const Setting& s) {
              }}});
 }
 
-int main(int count, char** words) try {
-  setenv("CUDA_CACHE_DISABLE", "1", 1);  // the driver keeps what NVRTC compiled: a second compile would be none
+int run(int count, char** words) {
   Setting s = setting_of(count, words);
   Rows rows;
   compile_rows(rows, s);
@@ -326,11 +326,9 @@ int main(int count, char** words) try {
               Rows::quoted(card).c_str(), s.no_device.empty() ? cuda::require_driver().version : 0,
               s.options.architecture.c_str(), version(), rows.json().c_str());
   return 0;
-} catch (const std::exception& error) {
-  return std::fprintf(stderr, "%s\n", error.what()), 1;
 }
 
 }  // namespace
 }  // namespace ropeline::bench
 
-int main(int count, char** words) { return ropeline::bench::main(count, words); }
+int main(int count, char** words) { return ropeline::bench::run_program(ropeline::bench::run, count, words); }

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/program.h"
 #include "cuda/context.h"
 #include "cuda/preparing.h"
 #include "ops/kv_cast.h"
@@ -160,7 +161,7 @@ double prepare_milliseconds() {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-int main(int count, char** words) try {
+int run(int count, char** words) {
   if (const std::string reason = cuda::obstacle(0); !reason.empty()) return std::printf("%s\n", reason.c_str()), 3;
   jit::Config config = jit::default_config();
   config.cache_folder = count > 1 ? words[1] : "";
@@ -174,11 +175,9 @@ int main(int count, char** words) try {
   for (const std::int64_t tokens : {1, 16, 32, 64, 128, 256, 1024, 4096}) print_times(plan, tokens, ",");
   print_times(plan, 16384, "\n  ]\n}");
   return 0;
-} catch (const std::exception& error) {
-  return std::fprintf(stderr, "%s\n", error.what()), 1;
 }
 
 }  // namespace
 }  // namespace ropeline::bench
 
-int main(int count, char** words) { return ropeline::bench::main(count, words); }
+int main(int count, char** words) { return ropeline::bench::run_program(ropeline::bench::run, count, words); }

@@ -13,6 +13,7 @@
 #include <ctime>
 #include <string>
 
+#include "bench/program.h"
 #include "cuda/qk_norm_rope.h"
 #include "ropeline/jit.h"
 
@@ -78,8 +79,7 @@ void print_style(Style style, const std::string& architecture) {
   print("all forms", least(all, architecture), compiled(all, architecture).binary->image.size(), "");
 }
 
-int main(int count, char** words) try {
-  setenv("CUDA_CACHE_DISABLE", "1", 1);  // the driver keeps what NVRTC compiled: a second compile would be none
+int run(int count, char** words) {
   const std::string architecture = count > 1 ? words[1] : "sm_90";
   const jit::CompilerStatus compiler = jit::compiler_status();
   if (compiler.version.empty()) return std::printf("%s\n", compiler.reason.c_str()), 3;
@@ -95,11 +95,9 @@ int main(int count, char** words) try {
   }
   std::puts("}");
   return 0;
-} catch (const std::exception& error) {
-  return std::fprintf(stderr, "%s\n", error.what()), 1;
 }
 
 }  // namespace
 }  // namespace ropeline::bench
 
-int main(int count, char** words) { return ropeline::bench::main(count, words); }
+int main(int count, char** words) { return ropeline::bench::run_program(ropeline::bench::run, count, words); }

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/program.h"
 #include "cuda/context.h"
 #include "kernels/shared/qk_norm_rope_launch.h"
 #include "ropeline/device_memory.h"
@@ -292,8 +293,7 @@ void print_rows(const std::string& folder) {
   }
 }
 
-int main(int count, char** words) try {
-  setenv("CUDA_CACHE_DISABLE", "1", 1);  // the driver keeps what NVRTC compiled: a second compile would be none
+int run(int count, char** words) {
   if (count != 2 && count != 4) return std::fprintf(stderr, "%s CACHE_FOLDER [STYLE TOKENS]\n", words[0]), 2;
   if (const std::string reason = cuda::obstacle(0); !reason.empty()) return std::printf("%s\n", reason.c_str()), 3;
   cuda::make_current();
@@ -306,11 +306,9 @@ int main(int count, char** words) try {
   print_rows(words[1]);
   std::puts("}");
   return 0;
-} catch (const std::exception& error) {
-  return std::fprintf(stderr, "%s\n", error.what()), 1;
 }
 
 }  // namespace
 }  // namespace ropeline::bench
 
-int main(int count, char** words) { return ropeline::bench::main(count, words); }
+int main(int count, char** words) { return ropeline::bench::run_program(ropeline::bench::run, count, words); }

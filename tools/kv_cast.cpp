@@ -137,10 +137,7 @@ KvCastCall kv_cast_meaning(const KvCastSpec& spec, std::uint64_t index) {
 }
 
 BackendCheck check_kv_cast(int count, std::uint64_t seed, Device device) {
-  Random random(seed);
-  std::vector<KvCastSpec> specs;
-  for (int i = 0; i < count; ++i) specs.push_back(draw_kv_cast(random));
-  return check_specs(specs, device, kv_cast_meaning);
+  return check_drawn(count, seed, device, draw_kv_cast, kv_cast_meaning);
 }
 
 // --- run ---------------------------------------------------------------------------------------------------------

@@ -122,10 +122,7 @@ Call meaning_of(const Spec& spec, std::uint64_t index) {
 }
 
 BackendCheck check_qk_norm_rope(int count, std::uint64_t seed, Device device) {
-  Random random(seed);
-  std::vector<Spec> specs;
-  for (int i = 0; i < count; ++i) specs.push_back(draw_spec(random));
-  return check_specs(specs, device, meaning_of);
+  return check_drawn(count, seed, device, draw_spec, meaning_of);
 }
 
 // --- run ---------------------------------------------------------------------------------------------------------

@@ -2,11 +2,11 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "ropeline/device.h"
 #include "tools/golden/judgement.h"
 #include "tools/placed.h"
+#include "tools/random.h"
 
 namespace ropeline::tools {
 
@@ -16,12 +16,14 @@ struct BackendCheck {
   std::string first_different;  ///< the spec in JSON; of use when bits_differ is not 0
 };
 
-/// Runs each spec on the device and counts the bits that differ from the reference: `meaning_of(spec, index)` is the
-/// call of spec number 1, 2, ... as the reference has run it.
-template <class Spec, class MeaningOf>
-BackendCheck check_specs(const std::vector<Spec>& specs, Device device, const MeaningOf& meaning_of) {
+/// Draws so many specs, runs each on the device and counts the bits that differ from the reference:
+/// `meaning_of(spec, index)` is the call of spec number 1, 2, ... as the reference has run it.
+template <class Draw, class MeaningOf>
+BackendCheck check_drawn(int count, std::uint64_t seed, Device device, const Draw& draw, const MeaningOf& meaning_of) {
+  Random random(seed);
   BackendCheck check;
-  for (const Spec& spec : specs) {
+  for (int i = 0; i < count; ++i) {
+    const auto spec = draw(random);
     const auto meaning = meaning_of(spec, static_cast<std::uint64_t>(++check.specs));
     const auto got = with_fresh_outputs(spec, meaning);
     const Placed placed(got.args(), device);
