@@ -28,7 +28,8 @@ follow() {
   local every=20 line
   [ ! -t 1 ] || every=1
   while sleep "$every" && kill -0 $$ 2>/dev/null; do
-    line=$(tail -c 4096 "$1" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1) || continue
+    line=$(tail -c 4096 "$1" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 |
+      sed 's|Building CXX object .*/||') || continue
     if [ -t 1 ]; then
       printf '\r\033[K[%4d s]   %.*s' "$(seconds)" $((${COLUMNS:-80} - 12)) "$line"
     else

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "ropeline/kv_cast.h"
 #include "ropeline/spec.h"
 
 namespace ropeline {
@@ -179,6 +180,15 @@ void fields(Visit& visit, T& x, const Spec& standard) {
   visit("weight", x.weight, standard.weight);
   visit("table", x.table, standard.table);
   visit("positions", x.positions, standard.positions);
+  visit("alignment", x.alignment, standard.alignment);
+}
+
+template <class Visit, Fields<KvCastSpec> T>
+void fields(Visit& visit, T& x, const KvCastSpec& standard) {
+  visit("heads", x.heads, standard.heads);
+  visit("head_dim", x.head_dim, standard.head_dim);
+  visit("input", x.input, standard.input);
+  visit("loc", x.loc, standard.loc);
   visit("alignment", x.alignment, standard.alignment);
 }
 

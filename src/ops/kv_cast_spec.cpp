@@ -1,30 +1,16 @@
-// What a spec must be, and its printed form.
+// What a spec must be.
 
 #include "error.h"
 #include "ops/kv_cast.h"
-#include "spec_json.h"
 
-namespace ropeline {
+namespace ropeline::ops::kv_cast {
 namespace {
 
 constexpr int kMostHeads = 8192;  // beyond any model, and within the grid of a launch
 
 }  // namespace
 
-template <class Visit, Fields<KvCastSpec> T>
-void fields(Visit& visit, T& x, const KvCastSpec& standard) {
-  visit("heads", x.heads, standard.heads);
-  visit("head_dim", x.head_dim, standard.head_dim);
-  visit("input", x.input, standard.input);
-  visit("loc", x.loc, standard.loc);
-  visit("alignment", x.alignment, standard.alignment);
-}
-
-std::string KvCastSpec::json() const { return spec_json::printed(*this); }
-
-KvCastSpec KvCastSpec::from_json(std::string_view text) { return spec_json::parsed<KvCastSpec>(text); }
-
-void ops::kv_cast::check(const KvCastSpec& spec) {
+void check(const KvCastSpec& spec) {
   require(spec.heads >= 1 && spec.heads <= kMostHeads, "heads: ", spec.heads, " is not from 1 to ", kMostHeads);
   require(spec.head_dim >= 8 && spec.head_dim <= 512 && spec.head_dim % 8 == 0, "head_dim: ", spec.head_dim,
           " must be a multiple of 8 from 8 to 512");
@@ -35,4 +21,4 @@ void ops::kv_cast::check(const KvCastSpec& spec) {
   require(a == 2 || a == 4 || a == 8 || a == 16, "alignment: ", a, " must be 2, 4, 8 or 16");
 }
 
-}  // namespace ropeline
+}  // namespace ropeline::ops::kv_cast
