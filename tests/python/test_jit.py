@@ -134,6 +134,17 @@ def test_an_unknown_architecture_is_named(nvrtc):
     assert impossible.stage == "source" and "'h100'" in impossible.sentence and "sm_90" in impossible.hint
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU has an architecture")
+def test_without_a_gpu_an_architecture_is_asked_for():
+    error = error_of(text="__global__ void k() {}", architecture=None)
+    assert (error.stage, error.hint) == ("driver", "name one, such as sm_90: no GPU is needed then")
+
+
+def test_a_misspelt_kernel_comes_with_those_that_are_there(nvrtc):
+    error = error_of(text="template <int N> __global__ void scale(float* x) {}", kernels="scael<4>")
+    assert (error.sentence, error.hint) == ("kernel.cu has no kernel 'scael<4>'", "its kernels are scale")
+
+
 def test_a_missing_file_says_where_it_was_looked_for():
     error = error_of(path="missing.cuh")
     assert (error.stage, error.sentence) == ("source", "missing.cuh: No such file or directory")
@@ -149,6 +160,12 @@ def test_a_program_is_a_file_or_a_text():
     for program in ({}, {"path": "a.cuh", "text": "x"}):
         with pytest.raises(TypeError, match=r"either a file or text"):
             jit.build(kernels="k", **program)
+
+
+def test_words_are_strings():
+    for word, value in {"architecture": 90, "name": b"k.cu", "text": b"x"}.items():
+        with pytest.raises(TypeError, match=f"^{word}: {value!r} is not a string such as "):
+            jit.build(**{"text": "x", "kernels": "k", word: value})
 
 
 def test_a_limit_is_a_time():

@@ -95,6 +95,13 @@ def _program(
     """The program as JSON, for C++."""
     if (path is None) == (text is None):
         raise TypeError("a program is either a file or text=...: give one of them")
+    for word, value, example in (
+        ("architecture", architecture, "sm_90"),
+        ("text", text, "..."),
+        ("name", name, "k.cu"),
+    ):
+        if not isinstance(value, (str, type(None))):
+            raise TypeError(f"{word}: {value!r} is not a string such as {example!r}")
     folders = _words(include_folders)
     if path is not None:
         file = pathlib.Path(path)
