@@ -229,11 +229,12 @@ class Call {
 /// What a run does before it reaches the driver. The machine need not have one.
 void run_steps(Rows& rows) {
   const Spec spec = qwen3();
+  const op::Contract contract(spec, Device::cuda());
   const Args args = Call(false).args();
-  rows.add("step: check of the arguments", median_us(51, 1000, [&] { op::check(spec, Device::cuda(), args); }));
-  rows.add("step: parameters", median_us(51, 1000, [&] { keep(op::params(spec, args)); }));
+  rows.add("step: check of the arguments", median_us(51, 1000, [&] { op::check(contract, args); }));
+  rows.add("step: parameters", median_us(51, 1000, [&] { keep(op::params(args)); }));
   const auto variants = op::variants(spec);
-  const QkNormRopeParams params = op::params(spec, args);
+  const QkNormRopeParams params = op::params(args);
   rows.add("step: variant, grid and argument",
            median_us(51, 1000, [&] { keep(op::launch(spec, variants, op::merged(params), {}, 132)); }));
 }
@@ -245,7 +246,7 @@ class BareLaunch {
       : turns_(op::frequency_table(spec).size() * sizeof(Turns)) {
     turns_.upload(op::frequency_table(spec).data());
     const auto* turns = static_cast<const Turns*>(turns_.data());
-    launch_ = op::launch(spec, op::variants(spec), op::params(spec, args), {turns, op::attention_factor(spec)},
+    launch_ = op::launch(spec, op::variants(spec), op::params(args), {turns, op::attention_factor(spec)},
                          cuda::facts(0).multiprocessors);
     const auto [x, y, z] = launch_.grid;
     config_ = {

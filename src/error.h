@@ -21,10 +21,10 @@ std::string text(const Parts&... parts) {
 [[noreturn, gnu::cold]] void throw_invalid(const std::string& sentence);
 [[noreturn, gnu::cold]] void throw_unsupported(const std::string& sentence);
 
-/// Throws Error{invalid_argument} with the sentence that the parts make. Never inlined: the checks of a call are on its
-/// way to the device, and their code is to be small.
+/// Throws Error{invalid_argument} with the sentence that the parts make. Never inlined, and by value: the checks of a
+/// call are on its way to the device, where a part that is passed by its address would be stored for each of them.
 template <class... Parts>
-[[noreturn, gnu::cold, gnu::noinline]] void refuse_with(const Parts&... parts) {
+[[noreturn, gnu::cold, gnu::noinline]] void refuse_with(Parts... parts) {
   throw_invalid(text(parts...));
 }
 

@@ -14,11 +14,16 @@ template <>
 struct OpOf<KvCastSpec> {
   using Args = KvCastArgs;
   using Params = KvCastParams;
+  struct Contract {
+    Contract(const KvCastSpec& s, Device d) : spec(s), device(d) {}  // the spec is a few numbers already
+    KvCastSpec spec;
+    Device device;
+  };
 
   static void check(const KvCastSpec& spec) { op::check(spec); }
   static std::string unsupported(const KvCastSpec&) { return {}; }
-  static void check(const KvCastSpec& spec, Device device, const Args& args) { op::check(spec, device, args); }
-  static Params params(const KvCastSpec&, const Args& args) { return op::params(args); }
+  static void check(const Contract& contract, const Args& args) { op::check(contract.spec, contract.device, args); }
+  static Params params(const Args& args) { return op::params(args); }
   static bool is_empty(const Params& params) { return params.tokens == 0 || params.locs == 0; }
   static auto cpu(const KvCastSpec& spec, CpuTarget target) { return cpu::kv_cast::program(spec, target); }
   static auto cuda(const KvCastSpec& spec, int device) { return cuda::kv_cast::program(spec, device); }

@@ -18,8 +18,9 @@ namespace ropeline {
 ///     Args, Params                        the tensors of a call; addresses, counts and strides of one launch
 ///     check(spec)                         throws for a malformed spec
 ///     unsupported(spec)                   what of a well-formed one this version does not run, or an empty string
-///     check(spec, device, args)           throws for what a call may not bring
-///     params(spec, args), is_empty(params)
+///     Contract(spec, device)              what follows from these for every call, worked out once
+///     check(contract, args)               throws for what a call may not bring
+///     params(args), is_empty(params)      of a checked call
 ///     cpu(spec, target), cuda(spec, i)    the program of a device that runs it
 ///     source(spec)                        what the JIT compiles for it
 template <class Spec>
@@ -30,8 +31,11 @@ using ProgramOf = std::unique_ptr<const DeviceProgram<typename OpOf<Spec>::Param
 
 template <class Spec, class Args>
 struct PlanOf<Spec, Args>::Body {
+  Body(const Spec& s, Device d, ProgramOf<Spec> p) : spec(s), device(d), contract(s, d), program(std::move(p)) {}
+
   Spec spec;
   Device device;
+  typename OpOf<Spec>::Contract contract;
   ProgramOf<Spec> program;
 };
 
@@ -40,14 +44,14 @@ struct PlanOf<Spec, Args>::Body {
 template <class Spec, class Args>
 [[gnu::hot]] void PlanOf<Spec, Args>::run(const Args& args, DeviceStream stream) const {
   using Op = OpOf<Spec>;
-  Op::check(body_->spec, body_->device, args);
-  const typename Op::Params params = Op::params(body_->spec, args);
+  Op::check(body_->contract, args);
+  const typename Op::Params params = Op::params(args);
   if (!Op::is_empty(params)) body_->program->run(params, stream);
 }
 
 template <class Spec, class Args>
 void PlanOf<Spec, Args>::check(const Args& args) const {
-  OpOf<Spec>::check(body_->spec, body_->device, args);
+  OpOf<Spec>::check(body_->contract, args);
 }
 
 template <class Spec, class Args>

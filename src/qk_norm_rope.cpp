@@ -15,11 +15,12 @@ template <>
 struct OpOf<Spec> {
   using Args = ropeline::Args;
   using Params = QkNormRopeParams;
+  using Contract = op::Contract;
 
   static void check(const Spec& spec) { op::check(spec); }
   static std::string unsupported(const Spec& spec) { return op::unsupported(spec); }
-  static void check(const Spec& spec, Device device, const Args& args) { op::check(spec, device, args); }
-  static Params params(const Spec& spec, const Args& args) { return op::params(spec, args); }
+  static void check(const Contract& contract, const Args& args) { op::check(contract, args); }
+  static Params params(const Args& args) { return op::params(args); }
   static bool is_empty(const Params& params) { return params.batches == 0 || params.tokens == 0; }
   static auto cpu(const Spec& spec, CpuTarget target) { return cpu::lower(spec, target); }
   static auto cuda(const Spec& spec, int device) { return cuda::qk_norm_rope::program(spec, device); }

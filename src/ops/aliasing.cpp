@@ -11,7 +11,7 @@ struct Range {
 };
 
 // Bytes from the lowest to past the highest element, leaving out the dimensions whose bit is set in `skip`.
-Range bytes_of(const TensorView& view, unsigned skip = 0) {
+Range bytes_of(const TensorView& view, unsigned skip) {
   const auto base = reinterpret_cast<std::intptr_t>(view.data);
   const auto size = static_cast<std::int64_t>(size_of(view.dtype));
   Range range{base, base + size};
@@ -26,6 +26,7 @@ Range bytes_of(const TensorView& view, unsigned skip = 0) {
 // x modulo y, from 0 to y - 1. Most tensors lie within one row of each other, and a division is what takes time here.
 std::int64_t modulo(std::int64_t x, std::int64_t y) {
   if (x >= 0 && x < y) return x;
+  if (x == y) return 0;
   if (x < 0 && -x < y) return x + y;
   const std::int64_t rest = x % y;
   return rest < 0 ? rest + y : rest;
@@ -42,22 +43,11 @@ unsigned multiples(const TensorView& view, std::int64_t stride) {
 // Slices of one buffer of rows: disjoint when what each covers of a row is disjoint, modulo the row.
 bool disjoint_modulo(const TensorView& a, const TensorView& b, int dim) {
   const std::int64_t stride = a.strides[dim];
-  if (stride <= 0 || stride != b.strides[dim]) return false;
+  if (stride <= 0 || stride > farthest || stride != b.strides[dim]) return false;
   const auto row = static_cast<std::intptr_t>(stride * static_cast<std::int64_t>(size_of(a.dtype)));
   const Range x = bytes_of(a, multiples(a, stride)), y = bytes_of(b, multiples(b, stride));
   const std::intptr_t gap = modulo(y.begin - x.begin, row);
   return gap >= x.end - x.begin && gap + (y.end - y.begin) <= row;
-}
-
-// Strides that grow from the last dimension to the first, as almost always, each beyond what those before it cover.
-bool is_nested(const TensorView& view) {
-  std::int64_t span = 1;  // elements that the dimensions so far cover
-  for (int i = view.rank - 1; i >= 0; --i) {
-    if (view.shape[i] <= 1) continue;
-    if (view.strides[i] < span) return false;
-    span += view.strides[i] * (view.shape[i] - 1);
-  }
-  return true;
 }
 
 }  // namespace
@@ -72,21 +62,14 @@ bool same_strides(const TensorView& a, const TensorView& b) {
   return a.data == b.data && a.rank == b.rank && a.shape == b.shape && a.dtype == b.dtype && same_strides(a, b);
 }
 
-[[gnu::hot]] void Extent::measure() {
-  if (view.elements() == 0) return;
-  const Range range = bytes_of(view);
-  begin = range.begin, end = range.end;
-}
-
 [[gnu::hot]] bool share_bytes(const TensorView& a, const TensorView& b) {
   if (a.rank != b.rank || a.dtype != b.dtype) return true;
-  for (int dim = a.rank - 2; dim >= 0; --dim)
+  for (int dim = 0; dim + 1 < a.rank; ++dim)  // rows of tokens first: they tell packed q and k apart
     if (disjoint_modulo(a, b, dim)) return false;
   return true;
 }
 
-[[gnu::hot]] bool overlaps_itself(const TensorView& view) {
-  if (view.elements() == 0 || is_nested(view)) return false;
+bool folds(const TensorView& view) {
   struct Step {
     std::int64_t stride, count;
   };

@@ -17,10 +17,28 @@ std::string unsupported(const Spec& spec);
 /// The rope that the call's angles are for: the first that rotates anything, q's before k's. Null when none does.
 const Rope* rotation(const Spec& spec);
 
-/// Checks the tensors of a call against the spec. Throws Error{invalid_argument}.
-void check(const Spec& spec, Device device, const Args& args);
+/// What a spec asks of every call, worked out once: a few numbers in place of lists of steps.
+struct Contract {
+  Contract(const Spec& spec, Device device);
+
+  struct Stream {
+    int heads;
+    bool norm, weight;  ///< whether it has a norm, and that a weight
+  };
+  enum class Angles : std::uint8_t { none, positions, cache, rows };
+
+  Stream q, k;
+  int head_dim, alignment;
+  DType activation, weight, table, positions;
+  Angles angles;
+  int table_width;  ///< elements of a row of the cache, or of the rows of cos and sin
+  Device device;
+};
+
+/// Checks the tensors of a call. Throws Error{invalid_argument}.
+void check(const Contract& contract, const Args& args);
 
 /// The launch of a checked call.
-QkNormRopeParams params(const Spec& spec, const Args& args);
+QkNormRopeParams params(const Args& args);
 
 }  // namespace ropeline::ops::qk_norm_rope

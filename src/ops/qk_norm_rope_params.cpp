@@ -55,11 +55,11 @@ const Rope* rotation(const Spec& spec) {
   return nullptr;
 }
 
-[[gnu::hot]] QkNormRopeParams params(const Spec& spec, const Args& args) {
-  const TensorView& first = spec.q.heads ? args.q : args.k;
+[[gnu::hot]] QkNormRopeParams params(const Args& args) {
+  const TensorView& first = args.q ? args.q : args.k;
   QkNormRopeParams params{};
-  if (spec.q.heads) params.q = stream(args.q, args.q_out, args.q_weight);
-  if (spec.k.heads) params.k = stream(args.k, args.k_out, args.k_weight);
+  if (args.q) params.q = stream(args.q, args.q_out, args.q_weight);
+  if (args.k) params.k = stream(args.k, args.k_out, args.k_weight);
   params.batches = first.rank == 4 ? first.shape[0] : 1;
   params.tokens = first.shape[first.rank - 3];
   if (args.positions) set_positions(params, args.positions);

@@ -1,29 +1,11 @@
 #include "ops/tensor_check.h"
 
-#include <algorithm>
-#include <cstdlib>
-
 #include "error.h"
 
 namespace ropeline::ops {
 namespace {
 
-// Whether every element has an address: no size is negative, and neither counts nor distances overflow.
-bool is_addressable(const TensorView& view) {
-  constexpr std::int64_t farthest = std::int64_t{1} << 60;  // bytes
-  std::int64_t elements = 1;
-  for (int i = 0; i < view.rank; ++i) {
-    std::int64_t distance = 0;
-    if (view.shape[i] < 0 || __builtin_mul_overflow(elements, view.shape[i], &elements) ||
-        __builtin_mul_overflow(view.strides[i], std::max<std::int64_t>(view.shape[i] - 1, 0), &distance) ||
-        __builtin_mul_overflow(distance, static_cast<std::int64_t>(size_of(view.dtype)), &distance) ||
-        std::abs(distance) > farthest)
-      return false;
-  }
-  return elements <= farthest;
-}
-
-bool same_device(Device a, Device b) { return a.kind == b.kind && a.index == b.index; }
+bool same_device(const Device& a, const Device& b) { return a.kind == b.kind && a.index == b.index; }
 
 std::ostream& print_list(std::ostream& out, const std::array<std::int64_t, TensorView::max_rank>& list, int count) {
   out << "[";
@@ -48,21 +30,30 @@ std::ostream& operator<<(std::ostream& out, Strides strides) {
 
 std::ostream& operator<<(std::ostream& out, On on) { return out << to_string(on.device); }
 
-[[gnu::hot]] void check_memory(const char* name, const TensorView& view, DType dtype, Device device) {
+[[gnu::hot]] Tensor check_memory(const char* name, const TensorView& view, DType dtype, const Device& device) {
   require(view.dtype == dtype, name, ": dtype ", Name{view.dtype}, " differs from the spec's ", Name{dtype});
   require(same_device(view.device, device), name, ": is on ", On{view.device}, ", the plan runs on ", On{device});
-  require(is_addressable(view), name, ": shape ", Shape{view}, " with strides ", Strides{view},
+  const auto size = static_cast<std::int64_t>(size_of(dtype));
+  Tensor tensor;
+  tensor.name = name;
+  require(measure(view, size, tensor.extent), name, ": shape ", Shape{view}, " with strides ", Strides{view},
           " is no place in memory");
-  require(view.data || view.elements() == 0, name, ": null data for shape ", Shape{view});
+  require(view.data || tensor.extent.is_empty(), name, ": null data for shape ", Shape{view});
   const auto address = reinterpret_cast<std::uintptr_t>(view.data);
-  require((address & (size_of(dtype) - 1)) == 0, name, ": base is aligned to ", address & -address,
-          " bytes, elements of ", Name{dtype}, " need ", size_of(dtype));
+  require((address & (size - 1)) == 0, name, ": base is aligned to ", address & -address, " bytes, elements of ",
+          Name{dtype}, " need ", size);
+  return tensor;
 }
 
 [[gnu::hot]] void check_unit_stride(const char* name, const TensorView& view) {
   const int last = view.rank - 1;
   require(view.shape[last] <= 1 || view.strides[last] == 1, name, ": stride ", view.strides[last],
           " of the last dimension must be 1");
+}
+
+[[gnu::hot]] void check_distinct(const Tensor& tensor) {
+  require(!overlaps_itself(tensor.extent), tensor.name, ": strides ", Strides{tensor.view()}, " of shape ",
+          Shape{tensor.view()}, " make elements overlap");
 }
 
 [[gnu::hot]] void check_alignment(const char* name, const TensorView& view, int bytes, const char* rule) {

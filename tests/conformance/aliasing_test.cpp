@@ -55,6 +55,21 @@ TEST_P(AliasingOfCalls, OutputsOverOtherStreamsAreRefused) {
   expect_refused(GetParam(), call, overlap("q_out", "k_out"));
 }
 
+TEST_P(AliasingOfCalls, OneStreamInPlaceAndTheOtherNot) {
+  const Call apart = call_of(false);
+  const auto refused = [&](const auto& change, const std::string& sentence) {
+    Call call = apart;
+    change(call.args);
+    expect_refused(GetParam(), call, sentence);
+  };
+  refused([](Args& a) { a.k_out = {}, a.k = a.q; }, overlap("k", "q"));
+  refused([](Args& a) { a.k_out = {}, a.k = a.q_out; }, overlap("q_out", "k"));
+  refused([](Args& a) { a.q_out = {}, a.k = a.q; }, overlap("q", "k"));
+  refused([](Args& a) { a.q_out = {}, a.k_out = a.q; }, overlap("q", "k_out"));
+  refused([](Args& a) { a.q_out = a.k_out = {}, a.k = a.q; }, overlap("q", "k"));
+  refused([](Args& a) { a.q_out = {}, a.k_out = moved(a.k, 64); }, overlap("k_out", "k"));
+}
+
 TEST_P(AliasingOfCalls, OutputsOverWeightsAndTablesAreRefused) {
   Call call = call_of(false);
   call.args.q_weight.data = call.args.q_out.data;

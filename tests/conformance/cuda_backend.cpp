@@ -43,8 +43,8 @@ void launch_form(const Spec& spec, const kernel::Variant& variant, std::size_t i
 void run_form(const NamedForm& form, const Spec& spec, const Args& host_args, const Memory& memory) {
   const DeviceBlocks blocks(memory);
   const Args args = blocks.args(host_args);
-  op::check(spec, Device::cuda(), args);
-  QkNormRopeParams params = op::params(spec, args);
+  op::check(op::Contract(spec, Device::cuda()), args);
+  QkNormRopeParams params = op::params(args);
   if (params.batches == 0 || params.tokens == 0) return;
   params = op::merged(params);
   const std::vector<kernel::Variant> variants = op::variants(spec);

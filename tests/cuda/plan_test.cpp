@@ -83,7 +83,7 @@ TEST_F(CudaPlan, RunLaunchesTheVariantOfTheRule) {
     ASSERT_EQ(fake.launches.size(), 1u);
     const auto& got = fake.launches[0];
     const auto variants = op::variants(spec);
-    const op::Launch right = op::launch(spec, variants, op::merged(op::params(spec, args)), {}, 132);
+    const op::Launch right = op::launch(spec, variants, op::merged(op::params(args)), {}, 132);
     EXPECT_TRUE(std::ranges::equal(got.grid, right.grid)) << tokens;
     EXPECT_TRUE(std::ranges::equal(got.block, right.block)) << tokens;
     EXPECT_EQ(got.function, handle_of(right.variant, variants.size()) + fake.function_of_kernel) << tokens;

@@ -30,12 +30,12 @@ Index index(const std::array<unsigned, 3>& v) { return {v[0], v[1], v[2]}; }
 }  // namespace
 
 bool takes(const Case& of, const Args& args) {
-  const QkNormRopeParams params = op::merged(op::params(of.spec, args));
+  const QkNormRopeParams params = op::merged(op::params(args));
   return op::fits(of.variant, params) && (params.batches == 1 || of.variant.form.batched);
 }
 
 void run(const Case& of, const Args& args, int warps, const Conditions& conditions) {
-  const QkNormRopeParams params = op::merged(op::params(of.spec, args));
+  const QkNormRopeParams params = op::merged(op::params(args));
   if (params.batches == 0 || params.tokens == 0) return;
   if (!takes(of, args)) throw Fault("does not take this call: " + op::kernel_name(of.variant));
   const Run kernel = find_kernel(op::kernel_name(of.variant));

@@ -193,7 +193,7 @@ AROUND = [
     (
         "check: alignment not looked at",
         "src/ops/qk_norm_rope_args.cpp",
-        "  check_alignment(name, view, call.spec.alignment);\n",
+        "  check_alignment(name, view, call.contract.alignment);\n",
         "",
     ),
     (

@@ -9,6 +9,15 @@ namespace {
 
 constexpr std::int64_t kTokens = 5, kDim = 16;
 
+Extent extent_of(const TensorView& view) {
+  Extent extent;
+  EXPECT_TRUE(measure(view, 2, extent));
+  return extent;
+}
+
+bool may_overlap(const TensorView& a, const TensorView& b) { return ops::may_overlap(extent_of(a), extent_of(b)); }
+bool overlaps_itself(const TensorView& view) { return ops::overlaps_itself(extent_of(view)); }
+
 struct Buffer {
   std::vector<std::uint16_t> memory = std::vector<std::uint16_t>(1 << 14);
 
@@ -27,6 +36,38 @@ TEST(Aliasing, PackedSlicesAreApart) {
   EXPECT_FALSE(may_overlap(b.slice(0, 4, 8), b.slice(4, 2, 8)));
   EXPECT_FALSE(may_overlap(b.slice(4, 2, 8), b.slice(0, 4, 8)));
   EXPECT_FALSE(may_overlap(b.slice(0, 4, 8), b.slice(6, 2, 8)));
+}
+
+TEST(Extent, IsFromTheLowestToPastTheHighestElement) {
+  Buffer b;
+  const auto bytes = [&](const TensorView& view) {
+    const Extent e = extent_of(view);
+    const auto base = reinterpret_cast<std::intptr_t>(b.memory.data());
+    return e.is_empty() ? std::pair<std::intptr_t, std::intptr_t>() : std::pair(e.begin - base, e.end - base);
+  };
+  EXPECT_EQ(bytes(b.at(8, {3, 4}, {16, 1})), std::pair(std::intptr_t{16}, std::intptr_t{16 + 2 * 35 + 2}));
+  EXPECT_EQ(bytes(b.at(100, {3, 4}, {-16, 1})), std::pair(std::intptr_t{200 - 64}, std::intptr_t{200 + 8}));
+  EXPECT_EQ(bytes(b.at(8, {1, 4}, {std::int64_t{1} << 62, 1})), std::pair(std::intptr_t{16}, std::intptr_t{24}));
+  EXPECT_EQ(bytes(b.at(8, {}, {})), std::pair(std::intptr_t{16}, std::intptr_t{18}));
+  EXPECT_TRUE(extent_of(b.at(8, {3, 0}, {16, 1})).is_empty());
+}
+
+TEST(Extent, NoMemoryHasElementsSoManyOrSoFarApart) {
+  constexpr std::int64_t far = std::int64_t{1} << 57;
+  const auto has_place = [](std::int64_t count, std::int64_t stride) {
+    Extent extent;
+    return measure(TensorView(nullptr, DType::bf16, {count, 2}, {stride, 1}), 2, extent);
+  };
+  EXPECT_TRUE(has_place(2, far));
+  EXPECT_FALSE(has_place(2, far + 1));
+  EXPECT_TRUE(has_place(2, -far));
+  EXPECT_FALSE(has_place(2, -far - 1));
+  EXPECT_FALSE(has_place(3, std::int64_t{1} << 62));
+  EXPECT_TRUE(has_place(far / 2, 0));
+  EXPECT_FALSE(has_place(far / 2 + 1, 0));
+  EXPECT_FALSE(has_place(std::int64_t{1} << 62, 0));
+  EXPECT_FALSE(has_place(-1, 2));
+  EXPECT_TRUE(has_place(0, std::int64_t{1} << 62));
 }
 
 TEST(Aliasing, TheStrideOfASizeOfOneDoesNotCount) {

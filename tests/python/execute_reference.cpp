@@ -2,11 +2,10 @@
 
 #include "error.h"
 #include "execute.h"
-#include "ops/qk_norm_rope.h"
 #include "reference/reference.h"
 
 void ropeline::binding::execute(const Plan& plan, const Args& args) {
   require(plan.device().kind == Device::Kind::cpu, "reference: it runs on a CPU, not on ", to_string(plan.device()));
-  ops::qk_norm_rope::check(plan.spec(), plan.device(), args);
+  plan.check(args);
   reference::run(plan.spec(), args);
 }
