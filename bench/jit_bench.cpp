@@ -233,10 +233,10 @@ void run_steps(Rows& rows) {
   const Args args = Call(false).args();
   rows.add("step: check of the arguments", median_us(51, 1000, [&] { op::check(contract, args); }));
   rows.add("step: parameters", median_us(51, 1000, [&] { keep(op::params(args)); }));
-  const auto variants = op::variants(spec);
+  const op::LaunchRule rule(spec, op::variants(spec), {}, 132);
   const QkNormRopeParams params = op::params(args);
   rows.add("step: variant, grid and argument",
-           median_us(51, 1000, [&] { keep(op::launch(spec, variants, op::merged(params), {}, 132)); }));
+           median_us(51, 1000, [&] { keep(rule(params)); }));
 }
 
 /// cuLaunchKernelEx and nothing else: the launch that a run of the same call ends in.
@@ -246,8 +246,8 @@ class BareLaunch {
       : turns_(op::frequency_table(spec).size() * sizeof(Turns)) {
     turns_.upload(op::frequency_table(spec).data());
     const auto* turns = static_cast<const Turns*>(turns_.data());
-    launch_ = op::launch(spec, op::variants(spec), op::params(args), {turns, op::attention_factor(spec)},
-                         cuda::facts(0).multiprocessors);
+    launch_ = op::LaunchRule(spec, op::variants(spec), {turns, op::attention_factor(spec)},
+                             cuda::facts(0).multiprocessors)(op::params(args));
     const auto [x, y, z] = launch_.grid;
     config_ = {
         x,       y, z, launch_.block[0], launch_.block[1], launch_.block[2], 0, static_cast<cuda::Stream>(stream),

@@ -134,8 +134,10 @@ struct Launch {
 /// A kernel on the device it was loaded for. Cheap to copy; keeps its module alive.
 class ROPELINE_API Kernel {
  public:
-  /// Queues the kernel. Each argument is passed by value and must have exactly the type of the kernel's parameter.
-  /// Does not allocate, lock or synchronise, and is legal while the stream is being captured.
+  /// Queues the kernel on its device, whichever device is current; that stays as it is. The stream is one of the
+  /// kernel's device, and null that device's default stream. Each argument is passed by value and must have exactly the
+  /// type of the kernel's parameter. Does not allocate, lock or synchronise, and is legal while the stream is being
+  /// captured.
   /// Throws jit::Error with stage `launch`.
   template <class... Args>
   void launch(const Launch& how, const Args&... args) const {
@@ -154,6 +156,8 @@ class ROPELINE_API Kernel {
 
  private:
   friend class Module;
+  void launch_elsewhere(const Launch& how, const void* const* arguments) const;
+
   std::shared_ptr<const detail::Loaded> loaded_;
   const KernelFacts* facts_ = nullptr;
   void* handle_ = nullptr;    // for any context

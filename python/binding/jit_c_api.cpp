@@ -73,7 +73,6 @@ Json describe(const jit::Binary& binary) {
 // A kernel on its device, and where its parameters are in the memory that a launch brings.
 struct Launchable {
   jit::Kernel kernel;
-  int device;
   std::vector<unsigned> offsets;
 };
 
@@ -82,17 +81,17 @@ struct Loaded {
   std::vector<Launchable> kernels;
 };
 
-Launchable launchable(const jit::Module& module, std::size_t index, int device) {
-  Launchable one{module.kernel(index), device, {}};
+Launchable launchable(const jit::Module& module, std::size_t index) {
+  Launchable one{module.kernel(index), {}};
   if (const auto parameters = parameters_of(module.binary(), one.kernel.facts()))
     for (const Parameter& p : *parameters) one.offsets.push_back(p.offset);
   return one;
 }
 
-Loaded* load(const Program& program, int device, void* stream) {
+Loaded* load(const Program& program, void* stream) {
   auto loaded = std::make_unique<Loaded>(Loaded{jit::load(program.source, program.options, stream), {}});
   for (std::size_t i = 0; i < program.source.kernels.size(); ++i)
-    loaded->kernels.push_back(launchable(loaded->module, i, device));
+    loaded->kernels.push_back(launchable(loaded->module, i));
   return loaded.release();
 }
 
@@ -104,7 +103,6 @@ void launch(const Launchable& kernel, const RopelineLaunch& how) {
   const void** addresses = many.empty() ? few.data() : many.data();
   for (std::size_t i = 0; i < count; ++i) addresses[i] = memory + kernel.offsets[i];
   addresses[count] = nullptr;
-  const cuda::CurrentDevice current(kernel.device);
   kernel.kernel.launch_addresses({.grid = {how.grid[0], how.grid[1], how.grid[2]},
                                   .block = {how.block[0], how.block[1], how.block[2]},
                                   .shared_bytes = how.shared_bytes,
@@ -138,7 +136,7 @@ int ropeline_jit_load(const char* program, int device, void* stream, void** modu
     const Program p = program_of(program);
     if (device < 0) device = cuda::make_current();
     const cuda::CurrentDevice current(device);
-    std::unique_ptr<Loaded> loaded(load(p, device, stream));
+    std::unique_ptr<Loaded> loaded(load(p, stream));
     Json all = {{"device", device}};
     all.update(describe(loaded->module.binary()));
     give_json(facts, all);

@@ -82,7 +82,7 @@ int current_device() noexcept {
   return driver() && driver()->context_device(&device) == result::success ? device : -1;
 }
 
-[[gnu::hot]] Context current_context() noexcept {
+Context current_context() noexcept {
   Context context = nullptr;
   return driver() && driver()->context_current(&context) == result::success ? context : nullptr;
 }

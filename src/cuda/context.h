@@ -40,7 +40,6 @@ int make_current();
 /// when that device is current already.
 class CurrentDevice {
  public:
-  CurrentDevice() = default;  ///< whichever is
   explicit CurrentDevice(int device);
   /// The same for launches on a stream, which must be one of that device. Throws jit::Error.
   CurrentDevice(int device, void* stream);

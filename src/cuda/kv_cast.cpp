@@ -18,7 +18,7 @@ class KernelProgram final : public DeviceProgram<KvCastParams> {
       : spec_(spec), variants_(op::variants(spec)), kernels_(source(spec), device) {}
 
   [[gnu::hot]] void run(const KvCastParams& params, DeviceStream stream) const override {
-    const CurrentDevice current = kernels_.current_for(stream.cuda);
+    if (params.tokens <= op::most_tokens) return launch(params, stream.cuda);
     for (std::int64_t first = 0; first < params.tokens; first += op::most_tokens)
       launch(op::tokens_of(params, spec_, first, std::min(params.tokens - first, op::most_tokens)), stream.cuda);
   }

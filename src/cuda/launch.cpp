@@ -10,7 +10,7 @@ std::string described(const jit::Dim3& d) { return text("(", d.x, ", ", d.y, ", 
 
 // Kept out of line: a launch that succeeds does not pay for it.
 [[noreturn, gnu::noinline, gnu::cold]] void fail(const Driver& d, Result result, const jit::Launch& how,
-                                                 const char* name) {
+                                                 const std::string& name) {
   if (result == result::invalid_handle || result == result::invalid_context) check_stream(how.stream, current_device());
   throw jit::Error(result == result::invalid_value ? ErrorKind::invalid_argument : ErrorKind::unavailable,
                    {jit::Stage::launch,
@@ -24,7 +24,7 @@ std::string described(const jit::Dim3& d) { return text("(", d.x, ", ", d.y, ", 
 }  // namespace
 
 [[gnu::hot]] void launch(const Driver& d, Function function, const jit::Launch& how, const void* const* arguments,
-                         const char* name) {
+                         const std::string& name) {
   LaunchAttribute overlap;
   overlap.id = LaunchAttribute::programmatic_stream_serialization;
   overlap.value.number = 1;

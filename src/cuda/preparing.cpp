@@ -14,8 +14,7 @@ Preparing::Preparing(const char* op, int device) : current_(device) {
                     {}});
 }
 
-PlanKernels::PlanKernels(const jit::Source& source, int device)
-    : device_(device), context_(current_context()), multiprocessors_(facts(device).multiprocessors) {
+PlanKernels::PlanKernels(const jit::Source& source, int device) : multiprocessors_(facts(device).multiprocessors) {
   const jit::Module module = jit::load(source);
   for (std::size_t i = 0; i < module.binary().kernels.size(); ++i) kernels_.push_back(module.kernel(i));
 }

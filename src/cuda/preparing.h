@@ -41,12 +41,6 @@ class PlanKernels {
 
   int multiprocessors() const { return multiprocessors_; }
 
-  /// Makes the device current for launches on that stream. Throws jit::Error for a stream of another device; where a
-  /// context of the device is current already, the launch does.
-  CurrentDevice current_for(void* stream) const {
-    return current_context() == context_ ? CurrentDevice() : CurrentDevice(device_, stream);
-  }
-
   template <class Argument>
   void launch(int variant, const std::array<unsigned, 3>& grid, const std::array<unsigned, 3>& block, void* stream,
               const Argument& argument) const {
@@ -54,8 +48,6 @@ class PlanKernels {
   }
 
  private:
-  int device_;
-  Context context_;  // where the kernels were loaded
   int multiprocessors_;
   std::vector<jit::Kernel> kernels_;
 };

@@ -25,31 +25,31 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
  public:
   KernelProgram(const Spec& spec, int device)
       : spec_(spec),
-        variants_(op::variants(spec)),
         kernels_(source(spec), device),
         turns_(uploaded(op::frequency_table(spec), device)),
-        angles_{static_cast<const Turns*>(turns_.data()), op::attention_factor(spec)} {}
+        rule_(spec, op::variants(spec), {static_cast<const Turns*>(turns_.data()), op::attention_factor(spec)},
+              kernels_.multiprocessors()) {}
 
   [[gnu::hot]] void run(const QkNormRopeParams& params, DeviceStream stream) const override {
-    const CurrentDevice current = kernels_.current_for(stream.cuda);
-    const QkNormRopeParams all = op::merged(params);
-    require(all.tokens <= INT32_MAX, "tokens: ", all.tokens, " exceed the ", INT32_MAX, " of a launch");
-    if (all.batches <= op::most_batches) return launch(all, stream.cuda);
-    for (std::int64_t first = 0; first < all.batches; first += op::most_batches)
-      launch(op::batches_of(all, spec_, first, std::min(all.batches - first, op::most_batches)), stream.cuda);
+    params.batches == 1 ? launch(params, stream.cuda) : launch_batches(op::merged(params), stream.cuda);
   }
 
  private:
+  void launch_batches(const QkNormRopeParams& params, void* stream) const {
+    for (std::int64_t first = 0; first < params.batches; first += op::most_batches)
+      launch(op::batches_of(params, spec_, first, std::min(params.batches - first, op::most_batches)), stream);
+  }
+
   void launch(const QkNormRopeParams& params, void* stream) const {
-    const op::Launch l = op::launch(spec_, variants_, params, angles_, kernels_.multiprocessors());
+    require(params.tokens <= INT32_MAX, "tokens: ", params.tokens, " exceed the ", INT32_MAX, " of a launch");
+    const op::Launch l = rule_(params);
     kernels_.launch(l.variant, l.grid, l.block, stream, l.argument);
   }
 
   Spec spec_;
-  std::vector<kernel::Variant> variants_;
   PlanKernels kernels_;  // one for each variant
   DeviceMemory turns_;
-  op::LaunchAngles angles_;
+  op::LaunchRule rule_;
 };
 
 }  // namespace

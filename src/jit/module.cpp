@@ -87,11 +87,21 @@ Module load(const Source& source, const Options& options, void* stream) {
   return current->asked.get(asked(source, options, device), from_the_text);
 }
 
+// One question to the driver, which takes a few nanoseconds, on the usual way.
 [[gnu::hot]] void Kernel::launch_addresses(const Launch& how, const void* const* arguments) const {
+  const detail::Loaded& l = *loaded_;
   cuda::Context current = nullptr;
-  loaded_->driver.context_current(&current);
-  const auto function = static_cast<cuda::Function>(current == loaded_->context ? function_ : handle_);
-  cuda::launch(loaded_->driver, function, how, arguments, facts_->expression.c_str());
+  l.driver.context_current(&current);
+  if (current != l.context) return launch_elsewhere(how, arguments);
+  cuda::launch(l.driver, static_cast<cuda::Function>(function_), how, arguments, facts_->expression);
+}
+
+// From another device, from a thread that has none, or in another context of this device.
+[[gnu::cold]] void Kernel::launch_elsewhere(const Launch& how, const void* const* arguments) const {
+  const detail::Loaded& l = *loaded_;
+  const cuda::CurrentDevice current(l.device, how.stream);
+  void* const function = cuda::current_context() == l.context ? function_ : handle_;
+  cuda::launch(l.driver, static_cast<cuda::Function>(function), how, arguments, facts_->expression);
 }
 
 void Kernel::allow_shared_bytes(int bytes) const {

@@ -142,6 +142,7 @@ int cuLaunchKernelEx(const Config* config, void* function, void** arguments, voi
   launch.shared_bytes = config->shared_bytes;
   launch.stream = config->stream;
   launch.function = function;
+  launch.device = state().current % 100;
   for (unsigned i = 0; i < config->attribute_count; ++i) {
     launch.attribute_ids.push_back(config->attributes[i].id);
     launch.attribute_values.push_back(config->attributes[i].value);

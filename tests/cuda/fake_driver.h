@@ -36,6 +36,7 @@ struct FakeDriver {
     std::vector<void*> arguments;  ///< addresses, up to the null
     std::string first_argument;    ///< its bytes
     void* function;
+    int device;  ///< current at that moment
   };
   std::vector<Launch> launches;
   std::vector<std::string> images, symbols;

@@ -52,6 +52,22 @@ TEST_F(LaunchTest, TheFunctionOfTheContextOrTheKernelsHandle) {
   EXPECT_EQ(fake.launches[0].function, static_cast<char*>(fake.launches[1].function) + fake.function_of_kernel);
 }
 
+TEST_F(LaunchTest, AKernelRunsOnItsOwnDeviceWhicheverIsCurrent) {
+  fake.current = 1;
+  const Kernel kernel = load(small_program(1)).kernel();
+  kernel.launch({});
+  for (const int elsewhere : {0, -1}) {
+    fake.current = elsewhere;
+    fake.calls.clear();
+    kernel.launch({});
+    EXPECT_EQ(fake.calls, (std::vector<std::string>{"push", "pop"})) << elsewhere;
+    EXPECT_EQ(fake.current, elsewhere);
+    EXPECT_EQ(fake.launches.back().function, fake.launches[0].function) << "not the function of its context";
+    EXPECT_EQ(fake.launches.back().device, 1);
+  }
+  EXPECT_EQ(fake.launches.size(), 3u);
+}
+
 TEST_F(LaunchTest, OverlapIsOneAttribute) {
   load(small_program(1)).kernel().launch({.overlap_previous = true});
   EXPECT_EQ(fake.launches.at(0).attribute_ids, std::vector<int>{6});

@@ -83,7 +83,7 @@ TEST_F(CudaPlan, RunLaunchesTheVariantOfTheRule) {
     ASSERT_EQ(fake.launches.size(), 1u);
     const auto& got = fake.launches[0];
     const auto variants = op::variants(spec);
-    const op::Launch right = op::launch(spec, variants, op::merged(op::params(args)), {}, 132);
+    const op::Launch right = op::LaunchRule(spec, variants, {}, 132)(op::merged(op::params(args)));
     EXPECT_TRUE(std::ranges::equal(got.grid, right.grid)) << tokens;
     EXPECT_TRUE(std::ranges::equal(got.block, right.block)) << tokens;
     EXPECT_EQ(got.function, handle_of(right.variant, variants.size()) + fake.function_of_kernel) << tokens;
@@ -154,7 +154,8 @@ TEST_F(CudaPlan, RunOnAnotherDeviceRestoresTheCurrentOne) {
   const Plan plan = prepare(spec_of(), Device::cuda(1));
   fake.current = 0;
   plan.run(args_of(1, 7, 1));
-  EXPECT_EQ(fake.launches.size(), 1u);
+  ASSERT_EQ(fake.launches.size(), 1u);
+  EXPECT_EQ(fake.launches[0].device, 1);
   EXPECT_EQ(fake.current, 0);
   EXPECT_TRUE(fake.below.empty());
 }

@@ -36,7 +36,7 @@ QkNormRopeParams call_of(const Spec& spec, std::int64_t tokens) {
 /// "run x heads", grid and block of the launch of a call.
 std::string shape_of(const Spec& spec, const QkNormRopeParams& call) {
   const auto all = variants(spec);
-  const Launch l = launch(spec, all, call, {}, kMultiprocessors);
+  const Launch l = LaunchRule(spec, all, {}, kMultiprocessors)(call);
   const kernel::Form& f = all[l.variant].form;
   std::string text = std::to_string(f.run) + "x" + std::to_string(f.heads);
   for (const unsigned n : l.grid) text.append(" ").append(std::to_string(n));
@@ -109,6 +109,18 @@ TEST(LaunchRule, StreamsThatDifferAreNeverPacked) {
   EXPECT_EQ(shape_of(spec, 1), "2x1 1 9 1 of 128 1");
   EXPECT_EQ(shape_of(spec, 19), "4x1 19 3 1 of 192 1");
   EXPECT_EQ(shape_of(spec, 705), "4x2 705 3 1 of 96 1");
+}
+
+TEST(LaunchRule, BatchesThatAreNoTokensHaveOneFormAndCountTogether) {
+  const Spec spec = spec_of(32, 4, 128, 128);
+  const auto shape = [&](std::int64_t tokens, std::int64_t batches) {
+    QkNormRopeParams p = call_of(spec, tokens);
+    p.batches = batches;
+    return shape_of(spec, p);
+  };
+  EXPECT_EQ(shape(5, 2), "4x2 5 3 2 of 96 1");
+  EXPECT_EQ(shape(1000, 2), "4x2 1000 3 2 of 96 1");
+  EXPECT_EQ(shape(1000, 3), "4x2 1000 1 3 of 288 1");
 }
 
 TEST(LaunchRule, TokensWithFewHeadsShareABlock) {
@@ -188,14 +200,14 @@ TEST(Fits, WeightsAndTablesMustBeAligned) {
   EXPECT_TRUE(fits(all.back(), odd));
   odd = p, odd.table_row = 65;
   EXPECT_FALSE(fits(all[1], odd));
-  const Launch l = launch(spec, all, odd, {}, kMultiprocessors);
+  const Launch l = LaunchRule(spec, all, {}, kMultiprocessors)(odd);
   EXPECT_EQ(l.variant, static_cast<int>(all.size()) - 1);
 }
 
 TEST(Argument, StridesAreBytes) {
   const Spec spec = spec_of(4, 2, 64, 64);
   const Turns turns[1] = {};
-  const auto a = launch(spec, variants(spec), call_of(spec, 5), {turns, 1.5f}, kMultiprocessors).argument;
+  const auto a = LaunchRule(spec, variants(spec), {turns, 1.5f}, kMultiprocessors)(call_of(spec, 5)).argument;
   EXPECT_EQ(a.stream[0].in_token, 8 * 64 * 2);
   EXPECT_EQ(a.stream[1].out_head, 64 * 2);
   EXPECT_EQ(a.position_token, 8);
