@@ -63,7 +63,10 @@ std::optional<std::string> read_all(const File& file) {
 
 bool Folder::open(int extra_flags) {
   handle_ = File(::open(path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | extra_flags));
-  if (!handle_) refuse(is_link(path()) && (extra_flags & O_NOFOLLOW) ? "is a link" : std::strerror(errno));
+  const int error = errno;
+  if (!handle_)
+    refuse(is_link(path()) && (extra_flags & O_NOFOLLOW) ? "is a link"
+                                                         : text("cannot be opened: ", std::strerror(error)));
   return static_cast<bool>(handle_);
 }
 

@@ -126,7 +126,7 @@ TEST_F(Folders, AHomeThatIsNotThere) {
   const Outcome outcome = run(as_nobody({ROPELINE_PROBE, "build"}),
                               {{"ROPELINE_CACHE_DIR", ""}, {"XDG_CACHE_HOME", ""}, {"HOME", "/nonexistent"}});
   expect_right(outcome, "compiled");
-  EXPECT_TRUE(outcome.says("writable=0 reason=No such file or directory")) << outcome.out;
+  EXPECT_TRUE(outcome.says("writable=0 reason=cannot be opened: No such file or directory")) << outcome.out;
 }
 
 TEST_F(Folders, TheDefaultFolderIsMadeUnderHome) {

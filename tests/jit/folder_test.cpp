@@ -41,7 +41,7 @@ TEST(Folder, LinksAreRefused) {
 TEST(Folder, AFileIsNoFolder) {
   const TemporaryFolder base;
   write_file(base / "file", "x");
-  EXPECT_EQ(Folder::open_private(base / "file").status().reason, "Not a directory");
+  EXPECT_EQ(Folder::open_private(base / "file").status().reason, "cannot be opened: Not a directory");
 }
 
 TEST(Folder, FilesThatOthersCouldHaveWrittenAreNotRead) {

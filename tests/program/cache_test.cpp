@@ -211,7 +211,9 @@ TEST_F(Cache, AFolderThatIsNamedIsOnlyRead) {
   const Outcome open = program("cache verify --folder " + path("shared"), elsewhere);
   EXPECT_EQ(open.code, 3);
   EXPECT_TRUE(holds(open.text, "shared is writable by everybody (mode 0777)\n")) << open.text;
-  EXPECT_EQ(program("cache list --folder " + path("nowhere"), elsewhere).code, 3);
+  const Outcome absent = program("cache list --folder " + path("nowhere"), elsewhere);
+  EXPECT_EQ(absent.code, 3);
+  EXPECT_TRUE(holds(absent.text, "nowhere cannot be opened: No such file or directory\n")) << absent.text;
 }
 
 TEST_F(Cache, WithoutAFolderItSaysThatNoneIsNamed) {
