@@ -8,9 +8,7 @@
 
 #include "ropeline/error.h"
 #include "tests/reference/kv_cast.h"
-#include "tools/devices.h"
 #include "tools/op.h"
-#include "tools/random.h"
 #include "tools/run_call.h"
 
 namespace ropeline::tools {

@@ -6,11 +6,8 @@
 #include "ropeline/kernel_source.h"
 #include "tests/reference/reference.h"
 #include "tools/call.h"
-#include "tools/devices.h"
 #include "tools/op.h"
-#include "tools/random.h"
 #include "tools/run_call.h"
-#include "tools/spec_check.h"
 
 namespace ropeline::tools {
 namespace {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tools/devices.h"
 #include "tools/placed.h"
 #include "tools/run.h"
 #include "tools/safetensors.h"

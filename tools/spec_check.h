@@ -22,7 +22,7 @@ template <class Draw, class MeaningOf>
 BackendCheck check_drawn(int count, std::uint64_t seed, Device device, const Draw& draw, const MeaningOf& meaning_of) {
   Random random(seed);
   BackendCheck check;
-  for (int i = 0; i < count; ++i) {
+  while (check.specs < count) {
     const auto spec = draw(random);
     const auto meaning = meaning_of(spec, static_cast<std::uint64_t>(++check.specs));
     const auto got = with_fresh_outputs(spec, meaning);
