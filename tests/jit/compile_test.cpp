@@ -135,7 +135,7 @@ TEST_F(Compile, AKernelThatIsNotThereComesWithThoseThatAre) {
               "as C++ does, such as mine::scale<float, 4>");
   EXPECT_EQ(error_of({"k.cu", "int x;", {"k"}}).hint(), "no text of the program has a __global__ function");
   // What the compiler says of the text comes first.
-  EXPECT_EQ(error_of({"k.cu", "__global__ void k(mistake x) {}", {"k"}}).sentence(),
+  EXPECT_EQ(error_of({"k.cu", "template <int N> __global__ void k(mistake x) {}", {"k<1>"}}).sentence(),
             "k.cu for sm_90: NVRTC_ERROR_COMPILATION");
 }
 
