@@ -1,6 +1,6 @@
-// What the JIT and a plan cost the host: compiles, look-ups in memory and on disk with their steps, what the driver
-// takes to load, and a run beside the bare launch of the same kernel with the same arguments. Prints one JSON object;
-// bench/jit_peers.py asks the same of other JITs and makes the table.
+// What the JIT costs the host: compiles, look-ups in memory and on disk with their steps, what the driver takes to load,
+// and a launch (that of a plan: launch_bench). Prints one JSON object; bench/jit_peers.py asks the same of other JITs and
+// makes the table.
 //
 //     jit_bench CACHE_FOLDER [ARCHITECTURE]      an empty or absent folder; sm_90, and on a GPU that GPU's
 //
@@ -194,125 +194,19 @@ void load_rows(Rows& rows, const Setting& s) {
 
 // --- launches ----------------------------------------------------------------------------------------------------
 
-/// One token, q and k packed. Without a device its tensors lie nowhere.
-class Call {
- public:
-  explicit Call(bool on_device) {
-    if (!on_device) return;
-    data_.emplace(kRow * 2), weight_.emplace(kDim * 2), positions_.emplace(4);
-    const std::vector<std::uint16_t> ones(kRow, 0x3f80);
-    const std::int32_t position = 7;
-    data_->upload(ones.data()), weight_->upload(ones.data()), positions_->upload(&position);
-  }
-
-  Args args() const {
-    const Device on = Device::cuda();
-    char* const base = static_cast<char*>(address(data_, 1));
-    const TensorView weight(address(weight_, 2), DType::bf16, {kDim}, on);
-    return {.q = {base, DType::bf16, {1, kQ, kDim}, {kRow, kDim, 1}, on},
-            .k = {base + kQ * kDim * 2, DType::bf16, {1, kK, kDim}, {kRow, kDim, 1}, on},
-            .q_weight = weight,
-            .k_weight = weight,
-            .positions = {address(positions_, 3), DType::int32, {1}, on}};
-  }
-
- private:
-  static constexpr std::int64_t kRow = (kQ + kK) * kDim;
-
-  static void* address(const std::optional<DeviceMemory>& memory, std::size_t nowhere) {
-    return memory ? memory->data() : reinterpret_cast<void*>(nowhere << 40);
-  }
-
-  std::optional<DeviceMemory> data_, weight_, positions_;
-};
-
-/// What a run does before it reaches the driver. The machine need not have one.
-void run_steps(Rows& rows) {
-  const Spec spec = qwen3();
-  const op::Contract contract(spec, Device::cuda());
-  const Args args = Call(false).args();
-  rows.add("step: check of the arguments", median_us(51, 1000, [&] { op::check(contract, args); }));
-  rows.add("step: parameters", median_us(51, 1000, [&] { keep(op::params(args)); }));
-  const op::LaunchRule rule(spec, op::variants(spec), {}, 132);
-  const QkNormRopeParams params = op::params(args);
-  rows.add("step: variant, grid and argument",
-           median_us(51, 1000, [&] { keep(rule(params)); }));
-}
-
-/// cuLaunchKernelEx and nothing else: the launch that a run of the same call ends in.
-class BareLaunch {
- public:
-  BareLaunch(const Spec& spec, const Args& args, void* stream, const jit::Module& module)
-      : turns_(op::frequency_table(spec).size() * sizeof(Turns)) {
-    turns_.upload(op::frequency_table(spec).data());
-    const auto* turns = static_cast<const Turns*>(turns_.data());
-    launch_ = op::LaunchRule(spec, op::variants(spec), {turns, op::attention_factor(spec)},
-                             cuda::facts(0).multiprocessors)(op::params(args));
-    const auto [x, y, z] = launch_.grid;
-    config_ = {
-        x,       y, z, launch_.block[0], launch_.block[1], launch_.block[2], 0, static_cast<cuda::Stream>(stream),
-        nullptr, 0};
-    const std::string& symbol = module.binary().kernels.at(launch_.variant).symbol;
-    require_success(d_.library_load(&library_, module.binary().image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0));
-    require_success(d_.library_kernel(&kernel_, library_, symbol.c_str()));
-    require_success(d_.kernel_function(&function_, kernel_));
-  }
-  BareLaunch(const BareLaunch&) = delete;
-  BareLaunch& operator=(const BareLaunch&) = delete;
-  ~BareLaunch() { d_.library_unload(library_); }
-
-  void by_function() { launch(function_); }
-  void by_kernel() { launch(reinterpret_cast<cuda::Function>(kernel_)); }
-
- private:
-  void launch(cuda::Function function) {
-    void* arguments[] = {&launch_.argument};
-    require_success(d_.launch(&config_, function, arguments, nullptr));
-  }
-
-  const cuda::Driver& d_ = cuda::require_driver();
-  DeviceMemory turns_;
-  op::Launch launch_;
-  cuda::LaunchConfig config_ = {};
-  cuda::LibraryHandle library_ = nullptr;
-  cuda::KernelHandle kernel_ = nullptr;
-  cuda::Function function_ = nullptr;
-};
-
-/// The contestants by turns, so that a slow moment of the machine meets all of them.
-void by_turns(Rows& rows, const cuda::Queue& queue,
-              const std::vector<std::pair<std::string, std::function<void()>>>& contestants) {
-  std::vector<std::vector<double>> samples(contestants.size());
-  for (int round = 0; round < 201; ++round)
-    for (std::size_t i = 0; i < contestants.size(); ++i) {
-      samples[i].push_back(median_us(1, 100, contestants[i].second));
-      queue.wait();
-    }
-  for (std::size_t i = 0; i < contestants.size(); ++i) rows.add(contestants[i].first, median(samples[i]));
-}
-
 void launch_rows(Rows& rows, const Setting& s) {
   rows.part("run");
-  run_steps(rows);
   if (!s.no_device.empty()) return rows.not_run("launches", s.no_device);
   s.fresh();
   const cuda::Queue queue;
-  const Spec spec = qwen3();
-  const Call call(true);
-  const Args args = call.args();
-  const Plan plan = prepare(spec, Device::cuda());
-  BareLaunch bare(spec, args, queue.get(), jit::load(cuda::qk_norm_rope::source(spec)));
   const jit::Kernel scale = jit::load(scale_source()).kernel();
   const DeviceMemory x(1024);
   auto* const data = static_cast<float*>(x.data());
-  by_turns(rows, queue,
-           {{"Plan::run", [&] { plan.run(args, {.cuda = queue.get()}); }},
-            {"cuLaunchKernelEx of the same, by CUfunction", [&] { bare.by_function(); }},
-            {"cuLaunchKernelEx of the same, by CUkernel", [&] { bare.by_kernel(); }},
-            {"scale: Kernel::launch", [&] {
-               scale.launch({.grid = {1}, .block = {256}, .stream = queue.get()}, data, static_cast<const float*>(data),
-                            1.0f, 256);
-             }}});
+  const auto launch = [&] {
+    scale.launch({.grid = {1}, .block = {256}, .stream = queue.get()}, data, static_cast<const float*>(data), 1.0f,
+                 256);
+  };
+  rows.add("scale: Kernel::launch", median_us(201, 100, launch, [&] { queue.wait(); }));
 }
 
 int run(int count, char** words) {

@@ -5,6 +5,7 @@
 #include "cuda/context.h"
 #include "cuda/preparing.h"
 #include "error.h"
+#include "ops/qk_norm_rope_argument.h"
 #include "ops/qk_norm_rope_launch.h"
 #include "ops/qk_norm_rope_variant.h"
 #include "ropeline/device_memory.h"
@@ -27,8 +28,8 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
       : spec_(spec),
         kernels_(source(spec), device),
         turns_(uploaded(op::frequency_table(spec), device)),
-        rule_(spec, op::variants(spec), {static_cast<const Turns*>(turns_.data()), op::attention_factor(spec)},
-              kernels_.multiprocessors()) {}
+        rule_(op::variants(spec), kernels_.multiprocessors()),
+        argument_(spec, {static_cast<const Turns*>(turns_.data()), op::attention_factor(spec)}) {}
 
   [[gnu::hot]] void run(const QkNormRopeParams& params, DeviceStream stream) const override {
     params.batches == 1 ? launch(params, stream.cuda) : launch_batches(op::merged(params), stream.cuda);
@@ -36,6 +37,7 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
 
  private:
   void launch_batches(const QkNormRopeParams& params, void* stream) const {
+    if (params.batches <= op::most_batches) return launch(params, stream);
     for (std::int64_t first = 0; first < params.batches; first += op::most_batches)
       launch(op::batches_of(params, spec_, first, std::min(params.batches - first, op::most_batches)), stream);
   }
@@ -43,13 +45,14 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
   void launch(const QkNormRopeParams& params, void* stream) const {
     require(params.tokens <= INT32_MAX, "tokens: ", params.tokens, " exceed the ", INT32_MAX, " of a launch");
     const op::Launch l = rule_(params);
-    kernels_.launch(l.variant, l.grid, l.block, stream, l.argument);
+    kernels_.launch(l.variant, l.grid, l.block, stream, argument_.of(params));
   }
 
   Spec spec_;
   PlanKernels kernels_;  // one for each variant
   DeviceMemory turns_;
   op::LaunchRule rule_;
+  op::Argument argument_;
 };
 
 }  // namespace

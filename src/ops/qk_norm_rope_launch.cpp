@@ -28,13 +28,11 @@ Blocks blocks_of(const Variant& v, int wanted_warps) {
           .packed = v.form.packed};
 }
 
-Launch launch_in(const Blocks& blocks, int variant, const QkNormRopeParams& params, const Argument& argument) {
+Launch launch_in(const Blocks& blocks, int variant, const QkNormRopeParams& params) {
   const auto of_tokens = (static_cast<unsigned>(params.tokens) + blocks.tokens - 1) / blocks.tokens;
   const auto batches = static_cast<unsigned>(params.batches);
-  Launch launch{.variant = variant,
-                .grid = {of_tokens, blocks.of_token, batches},
-                .block = {blocks.threads, blocks.tokens, 1},
-                .argument = argument.of(params)};
+  Launch launch{
+      .variant = variant, .grid = {of_tokens, blocks.of_token, batches}, .block = {blocks.threads, blocks.tokens, 1}};
   if (blocks.packed) std::swap(launch.grid[0], launch.grid[1]);
   return launch;
 }
@@ -83,9 +81,8 @@ bool fits(const Variant& v, const QkNormRopeParams& p) {
   return (!v.form.packed || PackedRow(v).is_row(p)) && WideReads(v).are_aligned(p);
 }
 
-Launch launch_of(const Spec& spec, const Variant& v, int wanted_warps, const QkNormRopeParams& params,
-                 const LaunchAngles& angles) {
-  return launch_in(blocks_of(v, wanted_warps), 0, params, Argument(spec, angles));
+Launch launch_of(const Variant& v, int wanted_warps, const QkNormRopeParams& params) {
+  return launch_in(blocks_of(v, wanted_warps), 0, params);
 }
 
 // --- the rule ----------------------------------------------------------------------------------------------------
@@ -123,10 +120,8 @@ class LaunchRule::Choosing {
 
 // Bounds measured on an H100 of 132 multiprocessors (docs/kernel.md). A call that is not packed, of a spec whose small
 // forms are, has the form with two heads, and element by element where that is the least code.
-LaunchRule::LaunchRule(const Spec& spec, std::span<const Variant> variants, const LaunchAngles& angles,
-                       int multiprocessors)
-    : argument_(spec, angles),
-      row_(variants.back()),
+LaunchRule::LaunchRule(std::span<const Variant> variants, int multiprocessors)
+    : row_(variants.back()),
       packed_(variants.front().form.packed),
       last_(Choosing(variants, multiprocessors).always(static_cast<int>(variants.size()) - 1, 4)) {
   const Choosing choose(variants, multiprocessors);
@@ -155,7 +150,7 @@ const LaunchRule::Choices& LaunchRule::choices_for(const QkNormRopeParams& param
   const Choice* choice = choices_for(params).data();
   while (params.tokens * params.batches > choice->most_tokens) ++choice;
   if (!choice->reads.are_aligned(params)) choice = &last_;
-  return launch_in(choice->blocks, choice->variant, params, argument_);
+  return launch_in(choice->blocks, choice->variant, params);
 }
 
 }  // namespace ropeline::ops::qk_norm_rope

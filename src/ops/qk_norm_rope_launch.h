@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "kernels/shared/qk_norm_rope_params.h"
 #include "kernels/shared/qk_norm_rope_variant.h"
-#include "ops/qk_norm_rope_argument.h"
 
 /// From a checked call to launches of the CUDA kernel. Numbers only: nothing here knows a device.
 namespace ropeline::ops::qk_norm_rope {
@@ -16,11 +16,10 @@ inline constexpr std::int64_t most_batches = 65535;
 /// Tokens of a packed form: the limit of grid.y.
 inline constexpr std::int64_t most_packed_tokens = 65535;
 
-/// What a launch is: which of the plan's variants, its grid and block, and the kernel's one argument.
+/// What a launch is besides the argument (qk_norm_rope_argument.h): which of the plan's variants, its grid and block.
 struct Launch {
-  int variant = 0;
-  std::array<unsigned, 3> grid = {}, block = {};
-  kernel::QkNormRopeLaunch argument = {};
+  int variant;
+  std::array<unsigned, 3> grid, block;
 };
 
 /// How the blocks of a variant cover a call.
@@ -53,8 +52,8 @@ struct WideReads {
 /// on the call is worked out once.
 class LaunchRule {
  public:
-  LaunchRule(const Spec& spec, std::span<const kernel::Variant> variants, const LaunchAngles& angles,
-             int multiprocessors);
+  /// Of the variants of one spec.
+  LaunchRule(std::span<const kernel::Variant> variants, int multiprocessors);
 
   /// Of params that are merged and have at most `most_batches` batches and 2^31 - 1 tokens, neither zero.
   Launch operator()(const QkNormRopeParams& params) const;
@@ -71,7 +70,6 @@ class LaunchRule {
 
   const Choices& choices_for(const QkNormRopeParams& params) const;
 
-  Argument argument_;
   PackedRow row_;
   bool packed_;                            // the forms for few tokens are
   Choice last_;                            // for what is not aligned
@@ -79,8 +77,7 @@ class LaunchRule {
 };
 
 /// The launch of one given variant, by which tests reach every form at every size.
-Launch launch_of(const Spec& spec, const kernel::Variant& variant, int wanted_warps, const QkNormRopeParams& params,
-                 const LaunchAngles& angles);
+Launch launch_of(const kernel::Variant& variant, int wanted_warps, const QkNormRopeParams& params);
 
 /// Whether a form can take the call: packed forms want a packed row, some forms have no batches, and aligned ones read
 /// weights and tables in wide accesses.

@@ -24,25 +24,19 @@ StreamParams stream(const TensorView& in, const TensorView& given_out, const Ten
           .out_head = out.strides[token + 1]};
 }
 
-void set_positions(QkNormRopeParams& params, const TensorView& positions) {
-  params.positions = positions.data;
-  params.position_batch = batch_stride(positions, 1);
-  params.position_token = positions.strides[positions.rank - 1];
-}
+// Rows of cos and sin: those of the call, or the table that positions choose from.
+struct Table {
+  const void *cos, *sin;
+  std::int64_t batch, row, rows;
+};
 
-void set_cache(QkNormRopeParams& params, const TensorView& cache) {
+Table table(const Args& args) {
+  const TensorView& cache = args.cos_sin_cache;
+  if (args.cos)
+    return {args.cos.data, args.sin.data, batch_stride(args.cos, 2), args.cos.strides[args.cos.rank - 2], 0};
+  if (!cache) return {};
   const auto half = cache.shape[1] / 2 * static_cast<std::int64_t>(size_of(cache.dtype));
-  params.cos = cache.data;
-  params.sin = static_cast<const char*>(cache.data) + half;
-  params.table_row = cache.strides[0];
-  params.table_rows = cache.shape[0];
-}
-
-void set_rows(QkNormRopeParams& params, const TensorView& cos, const TensorView& sin) {
-  params.cos = cos.data;
-  params.sin = sin.data;
-  params.table_batch = batch_stride(cos, 2);
-  params.table_row = cos.strides[cos.rank - 2];
+  return {cache.data, static_cast<const char*>(cache.data) + half, 0, cache.strides[0], cache.shape[0]};
 }
 
 }  // namespace
@@ -56,16 +50,20 @@ const Rope* rotation(const Spec& spec) {
 }
 
 [[gnu::hot]] QkNormRopeParams params(const Args& args) {
-  const TensorView& first = args.q ? args.q : args.k;
-  QkNormRopeParams params{};
-  if (args.q) params.q = stream(args.q, args.q_out, args.q_weight);
-  if (args.k) params.k = stream(args.k, args.k_out, args.k_weight);
-  params.batches = first.rank == 4 ? first.shape[0] : 1;
-  params.tokens = first.shape[first.rank - 3];
-  if (args.positions) set_positions(params, args.positions);
-  if (args.cos_sin_cache) set_cache(params, args.cos_sin_cache);
-  if (args.cos) set_rows(params, args.cos, args.sin);
-  return params;
+  const TensorView &first = args.q ? args.q : args.k, &positions = args.positions;
+  const Table rows = table(args);
+  return {.q = args.q ? stream(args.q, args.q_out, args.q_weight) : StreamParams{},
+          .k = args.k ? stream(args.k, args.k_out, args.k_weight) : StreamParams{},
+          .batches = first.rank == 4 ? first.shape[0] : 1,
+          .tokens = first.shape[first.rank - 3],
+          .positions = positions ? positions.data : nullptr,
+          .position_batch = positions ? batch_stride(positions, 1) : 0,
+          .position_token = positions ? positions.strides[positions.rank - 1] : 0,
+          .cos = rows.cos,
+          .sin = rows.sin,
+          .table_batch = rows.batch,
+          .table_row = rows.row,
+          .table_rows = rows.rows};
 }
 
 }  // namespace ropeline::ops::qk_norm_rope

@@ -5,6 +5,7 @@
 #include "conformance/device_blocks.h"
 #include "cuda/qk_norm_rope.h"
 #include "ops/qk_norm_rope.h"
+#include "ops/qk_norm_rope_argument.h"
 #include "ops/qk_norm_rope_launch.h"
 #include "ops/qk_norm_rope_variant.h"
 #include "ropeline/device_memory.h"
@@ -33,11 +34,11 @@ void launch_form(const Spec& spec, const kernel::Variant& variant, std::size_t i
   const std::vector<Turns> table = op::frequency_table(spec);
   DeviceMemory turns(table.size() * sizeof(Turns));
   turns.upload(table.data());
-  const op::LaunchAngles angles{static_cast<const Turns*>(turns.data()), op::attention_factor(spec)};
-  const op::Launch l = op::launch_of(spec, variant, 3, params, angles);
+  const op::Argument argument(spec, {static_cast<const Turns*>(turns.data()), op::attention_factor(spec)});
+  const op::Launch l = op::launch_of(variant, 3, params);
   const auto dim3 = [](const auto& n) { return jit::Dim3{n[0], n[1], n[2]}; };
   const jit::Kernel kernel = jit::load(cuda::qk_norm_rope::source(spec)).kernel(index);
-  kernel.launch({.grid = dim3(l.grid), .block = dim3(l.block)}, l.argument);
+  kernel.launch({.grid = dim3(l.grid), .block = dim3(l.block)}, argument.of(params));
 }
 
 void run_form(const NamedForm& form, const Spec& spec, const Args& host_args, const Memory& memory) {

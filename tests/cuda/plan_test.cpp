@@ -9,6 +9,7 @@
 #include "cuda/driver.h"
 #include "cuda/qk_norm_rope.h"
 #include "ops/qk_norm_rope.h"
+#include "ops/qk_norm_rope_argument.h"
 #include "ops/qk_norm_rope_launch.h"
 #include "ops/qk_norm_rope_variant.h"
 #include "ropeline/kernel_source.h"
@@ -83,7 +84,7 @@ TEST_F(CudaPlan, RunLaunchesTheVariantOfTheRule) {
     ASSERT_EQ(fake.launches.size(), 1u);
     const auto& got = fake.launches[0];
     const auto variants = op::variants(spec);
-    const op::Launch right = op::LaunchRule(spec, variants, {}, 132)(op::merged(op::params(args)));
+    const op::Launch right = op::LaunchRule(variants, 132)(op::merged(op::params(args)));
     EXPECT_TRUE(std::ranges::equal(got.grid, right.grid)) << tokens;
     EXPECT_TRUE(std::ranges::equal(got.block, right.block)) << tokens;
     EXPECT_EQ(got.function, handle_of(right.variant, variants.size()) + fake.function_of_kernel) << tokens;

@@ -5,6 +5,7 @@
 
 #include "emulator/kernels.h"
 #include "ops/qk_norm_rope.h"
+#include "ops/qk_norm_rope_argument.h"
 #include "ops/qk_norm_rope_launch.h"
 #include "ops/qk_norm_rope_variant.h"
 
@@ -41,9 +42,9 @@ void run(const Case& of, const Args& args, int warps, const Conditions& conditio
   const Run kernel = find_kernel(op::kernel_name(of.variant));
   if (!kernel) throw Fault("not built: " + op::kernel_name(of.variant));
   const auto turns = on_device(op::frequency_table(of.spec));
-  const op::Launch launch =
-      op::launch_of(of.spec, of.variant, warps, params, {turns.get(), op::attention_factor(of.spec)});
-  kernel(index(launch.grid), index(launch.block), conditions, launch.argument);
+  const op::Launch launch = op::launch_of(of.variant, warps, params);
+  const op::Argument argument(of.spec, {turns.get(), op::attention_factor(of.spec)});
+  kernel(index(launch.grid), index(launch.block), conditions, argument.of(params));
 }
 
 }  // namespace ropeline::emulator

@@ -163,8 +163,8 @@ AROUND = [
     (
         "call: batches of positions taken as one",
         "src/ops/qk_norm_rope_params.cpp",
-        "params.position_batch = batch_stride(positions, 1);",
-        "params.position_batch = 0;",
+        "batch_stride(positions, 1)",
+        "0",
     ),
     (
         "call: last token left to nobody when threads share",

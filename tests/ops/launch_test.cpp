@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ops/qk_norm_rope.h"
+#include "ops/qk_norm_rope_argument.h"
 #include "ops/qk_norm_rope_launch.h"
 #include "ops/qk_norm_rope_variant.h"
 
@@ -36,7 +37,7 @@ QkNormRopeParams call_of(const Spec& spec, std::int64_t tokens) {
 /// "run x heads", grid and block of the launch of a call.
 std::string shape_of(const Spec& spec, const QkNormRopeParams& call) {
   const auto all = variants(spec);
-  const Launch l = LaunchRule(spec, all, {}, kMultiprocessors)(call);
+  const Launch l = LaunchRule(all, kMultiprocessors)(call);
   const kernel::Form& f = all[l.variant].form;
   std::string text = std::to_string(f.run) + "x" + std::to_string(f.heads);
   for (const unsigned n : l.grid) text.append(" ").append(std::to_string(n));
@@ -200,14 +201,14 @@ TEST(Fits, WeightsAndTablesMustBeAligned) {
   EXPECT_TRUE(fits(all.back(), odd));
   odd = p, odd.table_row = 65;
   EXPECT_FALSE(fits(all[1], odd));
-  const Launch l = LaunchRule(spec, all, {}, kMultiprocessors)(odd);
+  const Launch l = LaunchRule(all, kMultiprocessors)(odd);
   EXPECT_EQ(l.variant, static_cast<int>(all.size()) - 1);
 }
 
 TEST(Argument, StridesAreBytes) {
   const Spec spec = spec_of(4, 2, 64, 64);
   const Turns turns[1] = {};
-  const auto a = LaunchRule(spec, variants(spec), {turns, 1.5f}, kMultiprocessors)(call_of(spec, 5)).argument;
+  const auto a = Argument(spec, {turns, 1.5f}).of(call_of(spec, 5));
   EXPECT_EQ(a.stream[0].in_token, 8 * 64 * 2);
   EXPECT_EQ(a.stream[1].out_head, 64 * 2);
   EXPECT_EQ(a.position_token, 8);
