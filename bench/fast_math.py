@@ -8,6 +8,7 @@ the CPU, in fp32. Writes FOLDER/fast-math-DEVICE-DATE.json (bench/results when i
 """
 
 import argparse
+import functools
 import json
 import pathlib
 import re
@@ -90,6 +91,7 @@ def run_op(qkv, weights, positions):
     ropeline.qk_norm_rope_(qkv, spec(), positions=positions, **names)
 
 
+@functools.cache
 def spec():
     norm, rope = ropeline.rms_norm(EPS), ropeline.rope(ropeline.frequencies(BASE, DIM))
     return ropeline.qk_norm_rope_spec(*HEADS[:2], DIM, norm=norm, rope=rope, positions="int32")

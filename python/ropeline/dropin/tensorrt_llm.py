@@ -65,8 +65,8 @@ def fused_qk_norm_rope_of_whole_heads(
     attention_factor=1.0,
 ):
     """The older form: no rotary_dim, which is head_dim, and always the norm."""
-    layer = num_heads_q, num_heads_k, num_heads_v, head_dim, head_dim, eps, q_weight, k_weight, base, is_neox
-    fused_qk_norm_rope(qkv, *layer, position_ids, factor, low, high, attention_factor)
+    first = num_heads_q, num_heads_k, num_heads_v, head_dim, head_dim, eps, q_weight, k_weight, base, is_neox
+    fused_qk_norm_rope(qkv, *first, position_ids, factor, low, high, attention_factor)
 
 
 def _axes(frequencies, section1, section2):
