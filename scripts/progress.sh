@@ -16,7 +16,13 @@ fi
 
 seconds() { echo $(($(date +%s) - scripts_started)); }
 
-say() { printf '[%4d s] %s\n' "$(seconds)" "$*"; }
+# A line that `follow` has left unfinished on a terminal goes.
+clear_line() { [ ! -t 1 ] || printf '\r\033[K'; }
+
+say() {
+  clear_line
+  printf '[%4d s] %s\n' "$(seconds)" "$*"
+}
 
 die() {
   say "$*" >&2
@@ -31,7 +37,8 @@ follow() {
     line=$(tail -c 4096 "$1" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 |
       sed 's|Building CXX object .*/||') || continue
     if [ -t 1 ]; then
-      printf '\r\033[K[%4d s]   %.*s' "$(seconds)" $((${COLUMNS:-80} - 12)) "$line"
+      clear_line
+      printf '[%4d s]   %.*s' "$(seconds)" $((${COLUMNS:-80} - 12)) "$line"
     else
       say "  $line"
     fi
@@ -53,7 +60,7 @@ step() {
   if [ -n "$follower" ]; then
     kill "$follower"
     wait "$follower" 2>/dev/null || true
-    [ ! -t 1 ] || printf '\r\033[K'
+    clear_line
   fi
   ((code)) || return 0
   say "failed with exit code $code; the last lines of $log:" >&2
