@@ -120,6 +120,8 @@ OP_FILES = [
     "tests/reference/{op}_test.cpp",
     "tests/ops/{op}_test.cpp",
     "tests/conformance/{op}_test.cpp",
+    "tests/conformance/{op}_backends.h",
+    "tests/conformance/{op}_backends.cpp",
     "tests/conformance/{op}_call.h",
     "tests/conformance/{op}_call.cpp",
     "tests/cuda/{op}_test.cpp",
@@ -143,6 +145,8 @@ PLAIN_NAMES = {
     "tests/reference/qk_norm_rope_test.cpp": "tests/reference/steps_test.cpp",
     "tests/ops/qk_norm_rope_test.cpp": "tests/ops/refused_calls_test.cpp",
     "tests/conformance/qk_norm_rope_test.cpp": "tests/conformance/suite.h",
+    "tests/conformance/qk_norm_rope_backends.h": "tests/conformance/backend.h",
+    "tests/conformance/qk_norm_rope_backends.cpp": "tests/conformance/backend.cpp",
     "tests/conformance/qk_norm_rope_call.h": "tests/conformance/call.h",
     "tests/conformance/qk_norm_rope_call.cpp": "tests/conformance/call.cpp",
     "tests/cuda/qk_norm_rope_test.cpp": "tests/cuda/plan_test.cpp",
@@ -173,6 +177,14 @@ def missing_of_ops(names):
         for name in files_of(op):
             if name not in names:
                 yield here, f"the op {op} has no {name}"
+
+
+def untold_of_ops(page):
+    """Each file of an op that the page on adding one does not name: whole, or beside another one of its folder."""
+    for pattern in OP_FILES:
+        stem = pattern.rsplit(".", 1)[0].replace("{op}", "<op>")
+        if f"`{stem}." not in page and f"`{Path(stem).name}." not in page:
+            yield f"does not name {pattern.replace('{op}', '<op>')}"
 
 
 # What only some files of the library may say: pattern, who may, why.
@@ -223,8 +235,11 @@ def breaches(root):
         data = path.read_bytes()
         if b"\0" in data or name == "LICENSE":
             continue
-        for number, sentence in breaches_of_text(root, name, data.decode("utf-8", "replace")):
+        text = data.decode("utf-8", "replace")
+        for number, sentence in breaches_of_text(root, name, text):
             yield f"{name}:{number}: {sentence}"
+        if name == "docs/adding-an-op.md":
+            yield from (f"{name}:1: {sentence}" for sentence in untold_of_ops(text))
 
 
 SEEDED = {
@@ -259,6 +274,8 @@ def self_test_of_ops():
         for name in files_of(op):
             if [sentence for _, sentence in missing_of_ops(whole - {name})] != [f"the op {op} has no {name}"]:
                 faults.append(f"self-test: that {op} lacks {name} was not seen")
+    if len(list(untold_of_ops("`src/ops/<op>.h`, `<op>_spec.cpp`"))) != len(OP_FILES) - 2:
+        faults.append("self-test: a page that names two files of an op was not seen through")
     return faults
 
 
