@@ -8,6 +8,7 @@ import torch
 
 import dropin_formulas as formulas
 import ropeline
+from conftest import Call as AnyCall
 from conftest import needs_cuda, same
 from dropin_formulas import BACKENDS, DEVICES, OpsCalled, assert_near, assert_one_graph
 from ropeline.dropin import sglang
@@ -306,7 +307,7 @@ def test_a_build_that_fails_is_one_warning(warnings_of_sglang, monkeypatch):
     assert warnings_of_sglang() == ["fused_qk_norm_rope cannot be used: qk_norm_rope: no NVRTC was found"]
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+@pytest.mark.skipif(not ropeline.supports(AnyCall().spec, "cuda"), reason="a GPU is here")
 def test_without_a_gpu_the_answer_is_no(warnings_of_sglang):
     assert sglang.can_use_fused_qk_norm_rope(64, True, torch.bfloat16) is False
     assert warnings_of_sglang()[0].startswith("fused_qk_norm_rope cannot be used: cuda:0: no CUDA driver: ")

@@ -95,8 +95,8 @@ def can_use_fused_qk_norm_rope(head_dim, is_neox, dtype, yarn=False, *, num_head
     """Whether that device runs such a layer: a plan for it is prepared to find out, and kept.
 
     No, with one warning that says why, where there is no driver or an old one, no NVRTC, no kernel that compiles. The
-    originals' arguments do not say how many heads there are; with these, `prepare` has nothing left to compile for the
-    layer itself. A device without a number is the current one.
+    original's arguments do not say how many heads there are; with the right numbers, the first call has nothing left to
+    compile. A device without a number is the current one.
     """
     try:
         number = device_number(device)
