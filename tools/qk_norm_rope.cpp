@@ -106,20 +106,18 @@ bool reads_cache(const Spec& spec) {
   return spec.q.rope() && std::holds_alternative<CosSinCache>(spec.q.rope()->angles);
 }
 
-// The call of spec number `index`, run by the reference. A cache has a row for every position, so its positions stay
-// small.
-Call meaning_of(const Spec& spec, std::uint64_t index) {
+// The call of spec number `index`. A cache has a row for every position, so its positions stay small.
+Call call_for(const Spec& spec, std::uint64_t index) {
   Random random(index);
   const std::int64_t first = random.one_of(kPositions);
-  const Call call = made_up_call(
+  return made_up_call(
       spec,
       {.tokens = random.one_of(kTokens), .first_position = reads_cache(spec) ? first % 4096 : first, .seed = index});
-  reference::run(spec, call.args());
-  return call;
 }
 
 BackendCheck check_qk_norm_rope(int count, std::uint64_t seed, Device device) {
-  return check_drawn(count, seed, device, draw_spec, meaning_of);
+  return check_drawn(count, seed, device, draw_spec, call_for,
+                     [](const Spec& spec, const Args& args) { reference::run(spec, args); });
 }
 
 // --- run ---------------------------------------------------------------------------------------------------------

@@ -16,16 +16,18 @@ struct BackendCheck {
   std::string first_different;  ///< the spec in JSON; of use when bits_differ is not 0
 };
 
-/// Draws so many specs, runs each on the device and counts the bits that differ from the reference:
-/// `meaning_of(spec, index)` is the call of spec number 1, 2, ... as the reference has run it.
-template <class Draw, class MeaningOf>
-BackendCheck check_drawn(int count, std::uint64_t seed, Device device, const Draw& draw, const MeaningOf& meaning_of) {
+/// Draws so many specs, runs each on the device and on the reference, and counts the bits in which their outputs
+/// differ. `call_for(spec, index)` makes the call of spec number 1, 2, ...
+template <class Draw, class CallFor, class Reference>
+BackendCheck check_drawn(int count, std::uint64_t seed, Device device, const Draw& draw, const CallFor& call_for,
+                         const Reference& reference) {
   Random random(seed);
   BackendCheck check;
   while (check.specs < count) {
     const auto spec = draw(random);
-    const auto meaning = meaning_of(spec, static_cast<std::uint64_t>(++check.specs));
-    const auto got = with_fresh_outputs(spec, meaning);
+    const auto meaning = call_for(spec, static_cast<std::uint64_t>(++check.specs));
+    const auto got = with_fresh_outputs(spec, meaning);  // before the reference has written there
+    reference(spec, meaning.args());
     const Placed placed(got.args(), device);
     prepare(spec, device).run(placed.args());
     placed.fetch();
