@@ -24,7 +24,7 @@ class KernelProgram final : public DeviceProgram<KvCastParams> {
   }
 
  private:
-  void launch(const KvCastParams& params, void* stream) const {
+  [[gnu::hot]] void launch(const KvCastParams& params, void* stream) const {
     const int form = op::choose(spec_, variants_, params, kernels_.multiprocessors());
     const op::Launch l = op::launch(variants_[form], params.tokens);
     kernels_.launch(form, l.grid, l.block, stream, params);

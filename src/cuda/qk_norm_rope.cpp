@@ -32,17 +32,18 @@ class KernelProgram final : public DeviceProgram<QkNormRopeParams> {
         argument_(spec, {static_cast<const Turns*>(turns_.data()), op::attention_factor(spec)}) {}
 
   [[gnu::hot]] void run(const QkNormRopeParams& params, DeviceStream stream) const override {
-    params.batches == 1 ? launch(params, stream.cuda) : launch_batches(op::merged(params), stream.cuda);
+    params.batches == 1 ? launch(params, stream.cuda) : launch_batches(params, stream.cuda);
   }
 
  private:
-  void launch_batches(const QkNormRopeParams& params, void* stream) const {
+  [[gnu::noinline]] void launch_batches(const QkNormRopeParams& call, void* stream) const {
+    const QkNormRopeParams params = op::merged(call);
     if (params.batches <= op::most_batches) return launch(params, stream);
     for (std::int64_t first = 0; first < params.batches; first += op::most_batches)
       launch(op::batches_of(params, spec_, first, std::min(params.batches - first, op::most_batches)), stream);
   }
 
-  void launch(const QkNormRopeParams& params, void* stream) const {
+  [[gnu::hot]] void launch(const QkNormRopeParams& params, void* stream) const {
     require(params.tokens <= INT32_MAX, "tokens: ", params.tokens, " exceed the ", INT32_MAX, " of a launch");
     const op::Launch l = rule_(params);
     kernels_.launch(l.variant, l.grid, l.block, stream, argument_.of(params));

@@ -79,7 +79,7 @@ struct Stream {
   const TensorView &in, &out, &weight;
 };
 
-void check_weight(Call& call, const Stream& stream) {
+[[gnu::hot]] void check_weight(Call& call, const Stream& stream) {
   const char* name = stream.weight_name;
   const TensorView& weight = stream.weight;
   if (!stream.spec.norm) return refuse(name, weight, "the stream has no norm");
@@ -91,7 +91,7 @@ void check_weight(Call& call, const Stream& stream) {
   check_unit_stride(name, weight);
 }
 
-void check_stream(Call& call, const Stream& stream) {
+[[gnu::hot]] void check_stream(Call& call, const Stream& stream) {
   if (stream.spec.heads == 0) {
     refuse(stream.name, stream.in, "the spec has no such heads");
     refuse(stream.out_name, stream.out, "the spec has no such heads");
@@ -115,7 +115,7 @@ void check_positions(Call& call, const TensorView& positions) {
   call.add(check_memory("positions", positions, call.contract.positions, call.contract.device));
 }
 
-void check_table(Call& call, const char* name, const TensorView& table) {
+[[gnu::hot]] void check_table(Call& call, const char* name, const TensorView& table) {
   call.add(check_memory(name, table, call.contract.table, call.contract.device));
   check_unit_stride(name, table);
 }
@@ -127,7 +127,7 @@ void check_cache(Call& call, const TensorView& cache) {
   check_table(call, "cos_sin_cache", cache);
 }
 
-void check_rows(Call& call, const char* name, const TensorView& rows) {
+[[gnu::hot]] void check_rows(Call& call, const char* name, const TensorView& rows) {
   require(static_cast<bool>(rows), name, ": missing, the rope reads rows of it");
   const int r = rows.rank, width = call.contract.table_width;
   const bool fits = (r == 2 || (r == 3 && call.rank == 4)) && rows.shape[r - 1] == width &&
@@ -142,7 +142,7 @@ void check_alike(const TensorView& cos, const TensorView& sin) {
   require(same_strides(cos, sin), "sin: strides ", Strides{sin}, " must equal those of cos, ", Strides{cos});
 }
 
-void check_angles(Call& call, const Args& args) {
+[[gnu::hot]] void check_angles(Call& call, const Args& args) {
   using enum Contract::Angles;
   const Contract::Angles angles = call.contract.angles;
   if (angles == positions || angles == cache)
@@ -177,7 +177,7 @@ void refuse_unused(const Args& args) {
 
 // --- aliasing ----------------------------------------------------------------------------------------------------
 
-void check_apart(const Output& output, const Tensor& other) {
+[[gnu::hot]] void check_apart(const Output& output, const Tensor& other) {
   if (&other == output.in && same_place(output.out->view(), other.view())) return;
   require(!may_overlap(output.out->extent, other.extent), output.out->name, ": overlaps ", other.name,
           "; an output equals its own input exactly or is apart from every tensor");

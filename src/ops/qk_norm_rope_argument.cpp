@@ -24,7 +24,7 @@ StreamParams batches_of(StreamParams stream, std::int64_t first, DType type) {
 
 }  // namespace
 
-QkNormRopeParams merged(QkNormRopeParams params) {
+QkNormRopeParams merged(const QkNormRopeParams& params) {
   if (params.batches == 1) return params;
   QkNormRopeParams p = params;
   bool legal = p.batches <= INT32_MAX / p.tokens;
@@ -41,7 +41,8 @@ QkNormRopeParams merged(QkNormRopeParams params) {
   return p;
 }
 
-QkNormRopeParams batches_of(QkNormRopeParams p, const Spec& spec, std::int64_t first, std::int64_t count) {
+QkNormRopeParams batches_of(const QkNormRopeParams& params, const Spec& spec, std::int64_t first, std::int64_t count) {
+  QkNormRopeParams p = params;
   p.q = batches_of(p.q, first, spec.activation);
   p.k = batches_of(p.k, first, spec.activation);
   p.positions = advance(p.positions, first * p.position_batch, spec.positions);

@@ -8,10 +8,10 @@
 namespace ropeline::ops::qk_norm_rope {
 
 /// The same call with its batches written as tokens where the strides allow it; otherwise as it is.
-QkNormRopeParams merged(QkNormRopeParams params);
+QkNormRopeParams merged(const QkNormRopeParams& params);
 
 /// The batches [first, first + count) of a call.
-QkNormRopeParams batches_of(QkNormRopeParams params, const Spec& spec, std::int64_t first, std::int64_t count);
+QkNormRopeParams batches_of(const QkNormRopeParams& params, const Spec& spec, std::int64_t first, std::int64_t count);
 
 /// What a plan brings to each launch: `frequency_table` on the device (or null), and the factor of cos and sin.
 struct LaunchAngles {
