@@ -11,7 +11,10 @@ TensorView::TensorView(const void* data, DType dtype, std::initializer_list<std:
   require(rank <= max_rank, "shape: rank ", shape.size(), " is not 0 to ", max_rank);
   std::copy(shape.begin(), shape.end(), this->shape.begin());
   std::int64_t stride = 1;
-  for (int i = rank - 1; i >= 0; --i) strides[i] = stride, stride *= this->shape[i];
+  for (int i = rank - 1; i >= 0; --i) {
+    strides[i] = stride;
+    __builtin_mul_overflow(stride, this->shape[i], &stride);  // wraps: a run refuses a shape that no memory has
+  }
 }
 
 TensorView::TensorView(const void* data, DType dtype, std::initializer_list<std::int64_t> shape,
