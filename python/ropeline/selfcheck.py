@@ -45,10 +45,15 @@ def _check_heads(trial, spec, like, random, cos, sin):
     expected = trial._ropeline_eager(q, k, cos, sin)
     got = trial._ropeline_rope(q.clone(), k.clone(), cos, sin)
     for name, a, b in zip("qk", expected, got):
-        different = (a != b).float().mean().item()
-        if like.dtype != torch.float32 and different > _DIFFERENT:
-            raise RuntimeError(f"self-check: {different:.1%} of {name} differs from the layer's own")
-        _check_close(name, a, b, _STEP[like.dtype])
+        compare_heads(name, a, b)
+
+
+def compare_heads(name, expected, got):
+    """Raises RuntimeError if these heads after norm and rotation are not what the layer's own modules give."""
+    different = (expected != got).float().mean().item()
+    if expected.dtype != torch.float32 and different > _DIFFERENT:
+        raise RuntimeError(f"self-check: {different:.1%} of {name} differs from the layer's own")
+    _check_close(name, expected, got, _STEP[expected.dtype])
 
 
 def _check_layer(module, trial, like, random, angles):

@@ -11,7 +11,6 @@ the layer index that the layer itself has. The projections, the cache and the at
 import functools
 import inspect
 import warnings
-from typing import NamedTuple
 
 import torch
 from torch.autograd import forward_ad
@@ -19,39 +18,11 @@ from torch.nn.modules.module import _has_any_global_hook
 
 from . import selfcheck
 from ._library import library
+from .report import Layer, LeftAlone, Report
 from .rewrite import Names, UnexpectedForward, rewritten_forward
 from .spec import Spec, device_number, dtype_name, prepare, supports
 
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-
-
-class Layer(NamedTuple):
-    """What became of one attention layer."""
-
-    name: str
-    kind: str
-    switched: bool
-    reason: str
-
-    def __str__(self):
-        what = "switched" if self.switched else "left alone"
-        return f"{self.name} ({self.kind}): {what}{self.reason and ', '}{self.reason}"
-
-
-class Report(tuple):
-    """One Layer for each attention layer of the model, in its order."""
-
-    @property
-    def switched(self):
-        return [layer for layer in self if layer.switched]
-
-    @property
-    def left_alone(self):
-        return [layer for layer in self if not layer.switched]
-
-    def __str__(self):
-        summary = f"{len(self.switched)} of {len(self)} attention layers run on Ropeline"
-        return "\n".join([summary, *(f"  {layer}" for layer in self.left_alone)])
 
 
 def apply(model, *, strict=False):
@@ -82,17 +53,13 @@ def _is_attention(module):
     return type(module).__name__.endswith("Attention") and hasattr(module, "config")
 
 
-class _LeftAlone(Exception):
-    pass
-
-
 def _apply(name, module, known):
     kind = type(module).__name__
     if isinstance(module, Fused):
         return Layer(name, kind, True, "as before")
     try:
         _switch(module, known)
-    except (_LeftAlone, UnexpectedForward, ValueError, RuntimeError) as reason:
+    except (LeftAlone, UnexpectedForward, ValueError, RuntimeError) as reason:
         return Layer(name, kind, False, str(reason))
     return Layer(name, kind, True, "")
 
@@ -100,9 +67,9 @@ def _apply(name, module, known):
 def _switch(module, known):
     names = known.get(type(module).__name__)
     if names is None:
-        raise _LeftAlone(f"the class is not in the table, which has {', '.join(sorted(known))}")
+        raise LeftAlone(f"the class is not in the table, which has {', '.join(sorted(known))}")
     if "forward" in vars(module):
-        raise _LeftAlone("its forward was replaced on the instance")
+        raise LeftAlone("its forward was replaced on the instance")
     weight = _weight(module, names)
     fused = fused_class(type(module), names)
     specs = _specs(module, weight)
@@ -115,10 +82,10 @@ def _weight(module, names):
     """The weight of its q norm, whose dtype and device the layer has."""
     weight = getattr(module, names.q_norm).weight
     if weight.device.type not in ("cpu", "cuda"):
-        raise _LeftAlone(f"its weights are on {weight.device}, the op runs on CPUs and CUDA devices")
+        raise LeftAlone(f"its weights are on {weight.device}, the op runs on CPUs and CUDA devices")
     for norm in (getattr(module, names.q_norm), getattr(module, names.k_norm)):
         if _has_hooks(norm):
-            raise _LeftAlone("a norm has hooks, which the op would pass by")
+            raise LeftAlone("a norm has hooks, which the op would pass by")
     dtype_name(weight.dtype)
     return weight
 
@@ -128,7 +95,7 @@ def _specs(module, weight):
     config = module.config.to_json_string(use_diff=False)
     specs = {d: Spec(library.layer(config, module.layer_idx, dtype_name(d))) for d in _DTYPES}
     if reason := supports(specs[weight.dtype], weight.device):
-        raise _LeftAlone(reason)
+        raise LeftAlone(reason)
     prepare(specs[weight.dtype], weight.device)
     return {d: spec for d, spec in specs.items() if not supports(spec)}
 

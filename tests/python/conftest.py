@@ -3,68 +3,22 @@
 import contextlib
 import itertools
 import os
-import pathlib
-import subprocess
-import sys
 
 import pytest
 import torch
 
 import ropeline
 import ropeline.transformers as switched
+from reference import Reference, build_reference
 from ropeline import jit, ops
-from ropeline._library import Library, library
-
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-
-
-def _build_reference():
-    """The binding with the scalar reference behind it, from the sources beside these tests."""
-    folder = REPOSITORY / "build" / "python-reference"
-    options = ["-DCMAKE_BUILD_TYPE=Release", "-DROPELINE_PYTHON=ON", "-DROPELINE_TOOLS=ON"]
-    configure = [
-        "cmake",
-        "-G",
-        "Ninja",
-        "-S",
-        REPOSITORY,
-        "-B",
-        folder,
-        *options,
-        f"-DPython_EXECUTABLE={sys.executable}",
-    ]
-    for command in (configure, ["cmake", "--build", folder, "--target", "ropeline_torch_reference"]):
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return folder / "python" / "libropeline_torch_reference.so"
-
-
-class Reference:
-    """The ops of the library whose `execute` is tests/reference; specs are registered there by their text."""
-
-    def __init__(self, path):
-        self.library = Library(path)
-        ops.register("ropeline_reference")
-        namespace = torch.ops.ropeline_reference
-        self.in_place = self._registering(namespace.qk_norm_rope_sep_.default)
-        self.functional = self._registering(namespace.qk_norm_rope.default)
-        self.packed = self._registering(namespace.qk_norm_rope_.default)
-
-    def _registering(self, op):
-        def call(*arguments):
-            number = next(a for a in reversed(arguments) if type(a) is int)
-            self.library.register_spec(library.spec_of(number))
-            return op(*arguments)
-
-        return call
 
 
 @pytest.fixture(scope="session")
 def reference():
     """ROPELINE_REFERENCE_LIBRARY names one that is built already."""
-    return Reference(os.environ.get("ROPELINE_REFERENCE_LIBRARY") or _build_reference())
+    return Reference(os.environ.get("ROPELINE_REFERENCE_LIBRARY") or build_reference())
 
 
 @contextlib.contextmanager
