@@ -146,7 +146,7 @@ def _apply(name, layer, own_forward):
         return Layer(name, kind, True, AS_BEFORE)
     try:
         _switch(layer, own_forward)
-    except (LeftAlone, ValueError, RuntimeError) as reason:
+    except (LeftAlone, AttributeError, ValueError, RuntimeError) as reason:
         return Layer(name, kind, False, str(reason))
     return Layer(name, kind, True, "")
 

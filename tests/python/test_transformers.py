@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 import torch
+from transformers import StaticCache
 
 import ropeline.transformers as switched
 import tiny_models
@@ -43,14 +44,15 @@ def left_padding(model):
     return torch.cat((logits[0, 4:], logits[1]))
 
 
-def generated(model, steps=8):
+def generated(model, steps=8, inputs=None, **options):
     out = model.generate(
-        prompt(),
+        prompt() if inputs is None else inputs,
         max_new_tokens=steps,
         min_new_tokens=steps,
         do_sample=False,
         output_logits=True,
         return_dict_in_generate=True,
+        **options,
     )
     return out.sequences, torch.stack(out.logits)
 
@@ -83,12 +85,47 @@ def test_greedy_tokens(model):
     assert count.in_place == LAYERS * 8
 
 
+def left_padded():
+    ids, mask = prompt(batch=2), torch.ones(2, 12, dtype=torch.long)
+    ids[0, :4], mask[0, :4] = 0, 0
+    return {"inputs": ids, "attention_mask": mask}
+
+
+GENERATED = {
+    "left padding": left_padded(),
+    "static cache and left padding": {"cache_implementation": "static", **left_padded()},
+}
+
+
+@pytest.mark.parametrize("options", GENERATED.values(), ids=GENERATED)
+@pytest.mark.parametrize("family", tiny_models.FAMILIES)
 @pytest.mark.parametrize("dtype", BOUND, ids=str)
 @torch.no_grad()
-def test_thirty_two_steps_of_qwen3_moe(dtype):
-    """With the head counts and head_dim of Qwen3-30B-A3B."""
-    shape = {"num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128}
-    model = build("qwen3_moe", dtype, **shape)
+def test_generate_with(family, dtype, options):
+    model = build(family, dtype)
+    tokens, logits = generated(model, **options)
+    switched.apply(model)
+    with ops_counted() as count:
+        tokens_switched, logits_switched = generated(model, **options)
+    assert torch.equal(tokens_switched, tokens)
+    bound = BOUND[dtype]  # logits are fp32 here, whatever the model computes in
+    assert (logits_switched - logits).abs().max() <= bound
+    assert count.in_place == LAYERS * 8
+    with norm_weight_wrong():
+        assert (generated(model, **options)[1][0] - logits[0]).abs().max() > bound
+
+
+# Query heads, key heads and head_dim of Qwen3-0.6B, Qwen3-8B and Qwen3-30B-A3B.
+SHAPES = [("qwen3", 16, 8, 128), ("qwen3", 32, 8, 128), ("qwen3_moe", 32, 4, 128)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "-".join(map(str, shape)))
+@pytest.mark.parametrize("dtype", BOUND, ids=str)
+@torch.no_grad()
+def test_thirty_two_steps_with_heads_of_published_models(shape, dtype):
+    family, *heads = shape
+    names = "num_attention_heads", "num_key_value_heads", "head_dim"
+    model = build(family, dtype, **dict(zip(names, heads)))
     tokens, logits = generated(model, 32)
     switched.apply(model, strict=True)
     tokens_switched, logits_switched = generated(model, 32)
@@ -161,4 +198,29 @@ def test_one_compiled_graph(family):
     torch._dynamo.utils.counters.clear()
     compiled = torch.compile(model, fullgraph=True)
     assert (compiled(prompt()).logits - expected).abs().max() <= 10 * BOUND[torch.float32]
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["qwen3_moe", "qwen3"])
+@torch.no_grad()
+def test_a_compiled_decode_step_on_a_static_cache(family):
+    """One graph for all steps after the first, as serving on a GPU runs it."""
+
+    def decoded(model, step):
+        cache = StaticCache(config=model.config, max_cache_len=32)
+        name = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+        logits = [model(prompt(), **{name: cache}).logits[:, -1:]]
+        for position in range(12, 18):
+            token, at = logits[-1].argmax(-1), torch.tensor([[position]])
+            logits.append(step(token, position_ids=at, **{name: cache}).logits)
+        return torch.cat(logits, 1)
+
+    model = build(family)
+    expected = decoded(model, model)
+    switched.apply(model, strict=True)
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    got = decoded(model, torch.compile(model, fullgraph=True))
+    assert (got - expected).abs().max() <= 10 * BOUND[torch.float32]
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1

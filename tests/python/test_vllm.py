@@ -264,6 +264,12 @@ def test_a_forward_that_does_more(monkeypatch):
     )
 
 
+def test_a_class_that_has_lost_an_attribute():
+    layer = Qwen3Attention()
+    del layer.num_kv_heads
+    assert reason(layer) == "'Qwen3Attention' object has no attribute 'num_kv_heads'"
+
+
 def test_a_forward_of_the_instance():
     layer = Qwen3Attention()
     layer.forward = layer.forward

@@ -140,7 +140,7 @@ def test_compiled_models(engine, record, tmp_path):
         return result
 
     compiled, modules, forward = run("0"), run("1"), run("forward")
-    check(unmodified(engine, "qwen3"), compiled, COMPILED_BOUND, record, "qwen3", "eager against compiled, unmodified")
+    check(unmodified(engine, "qwen3"), compiled, COMPILED_BOUND, record, "qwen3", "unmodified: compiled against eager")
     check(compiled, modules, COMPILED_BOUND, record, "qwen3", "compiled")
     assert forward == modules
     assert compiled["calls"] == 0 and modules["calls"] == LAYERS * modules["forwards"]
