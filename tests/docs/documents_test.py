@@ -64,16 +64,23 @@ def program_commands(a):
     return faults
 
 
+def variables_read(folder):
+    """What the sources below a folder look up in the environment."""
+    names = set()
+    for path in folder.rglob("*"):
+        if path.suffix in (".cpp", ".py") and path.name != "documents_test.py":
+            names |= set(re.findall(r"(?:getenv|environ(?:\.get)?)[(\[]\"(ROPELINE_\w+)\"", path.read_text()))
+    return names
+
+
 def environment_table(a):
-    """docs/environment.md and src/env.h name the same variables of the library; tests name theirs there too."""
+    """docs/environment.md names the variables of src/env.h and of the Python package; tests name theirs there too."""
     page = (a.root / "docs/environment.md").read_text()
     library, tests = [set(re.findall(r"^\| `(ROPELINE_\w+)`", part, re.M)) for part in page.split("Tests read these.")]
     header = set(re.findall(r"^/// (ROPELINE_\w+):", (a.root / "src/env.h").read_text(), re.M))
-    read = set()
-    for path in (a.root / "tests").rglob("*"):
-        if path.suffix in (".cpp", ".py") and path.name != "documents_test.py":
-            read |= set(re.findall(r"(?:getenv|environ(?:\.get)?)[(\[]\"(ROPELINE_\w+)\"", path.read_text()))
-    faults = [f"docs/environment.md and src/env.h disagree on {name}" for name in sorted(library ^ header)]
+    header |= variables_read(a.root / "python")
+    read = variables_read(a.root / "tests")
+    faults = [f"docs/environment.md and the library disagree on {name}" for name in sorted(library ^ header)]
     return faults + [
         f"docs/environment.md and the tests disagree on {name}" for name in sorted(tests ^ (read - header))
     ]
@@ -82,7 +89,7 @@ def environment_table(a):
 def links(a):
     """Every relative link of every page leads to a file."""
     faults = []
-    pages = [p for p in a.root.rglob("*.md") if not {".venv", "build"} & set(p.relative_to(a.root).parts)]
+    pages = [p for p in a.root.rglob("*.md") if not {".venv", ".venv-vllm", "build"} & set(p.relative_to(a.root).parts)]
     for page in pages:
         text = re.sub(r"`[^`\n]*`", "", page.read_text())  # code is no link
         for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):

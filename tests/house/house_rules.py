@@ -40,7 +40,7 @@ def tracked(root):
         names = listing.stdout.splitlines()
     else:
         names = [str(p.relative_to(root)) for p in Path(root).rglob("*")]
-    return [n for n in names if (Path(root) / n).is_file() and n.split("/")[0] not in ("build", ".venv", ".git")]
+    return [n for n in names if (Path(root) / n).is_file() and n.split("/")[0] not in ("build", ".venv", ".venv-vllm", ".git")]
 
 
 def includes(text):
