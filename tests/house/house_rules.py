@@ -31,6 +31,9 @@ FORBIDDEN = [
 ]
 
 
+NOT_OURS = ("build", ".venv", ".venv-vllm", ".git")
+
+
 def tracked(root):
     """The files of the repository; outside of git, every file that is not build output."""
     listing = subprocess.run(
@@ -40,7 +43,7 @@ def tracked(root):
         names = listing.stdout.splitlines()
     else:
         names = [str(p.relative_to(root)) for p in Path(root).rglob("*")]
-    return [n for n in names if (Path(root) / n).is_file() and n.split("/")[0] not in ("build", ".venv", ".venv-vllm", ".git")]
+    return [n for n in names if (Path(root) / n).is_file() and n.split("/")[0] not in NOT_OURS]
 
 
 def includes(text):
