@@ -27,7 +27,7 @@ struct Call {
   std::int64_t batches = 1, tokens = 0;
   int count = 0, output_count = 0;
   std::array<Output, 2> outputs;
-  std::array<Tensor, 10> tensors;
+  std::array<Tensor, 10> tensors;  // as many as Args has that any spec reads, in the order of their checks
 };
 
 // "[T]", or "[T] or [B, T]" for a call with batches; likewise with a width behind.
