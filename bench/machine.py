@@ -31,7 +31,7 @@ def describe():
         "cores": len(os.sched_getaffinity(0)),
         "load_before": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        "commit": _git("rev-parse", "--short=12", "HEAD") + ("+changes" if _git("status", "--porcelain") else ""),
+        "commit": _commit(),
         "date": datetime.date.today().isoformat(),
     }
 
@@ -40,8 +40,17 @@ def file_stem(machine):
     return f"cpu-{re.sub(r'[^a-z0-9]+', '-', machine['cpu'].lower()).strip('-')}-{machine['date']}"
 
 
+def _commit():
+    """Of this source; "unknown" in a copy without its history, or on a machine without git."""
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    return commit + "+changes" if commit != "unknown" and _git("status", "--porcelain") else commit
+
+
 def _git(*arguments):
-    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True)
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True)
+    except FileNotFoundError:
+        return "unknown"
     return done.stdout.strip() if done.returncode == 0 else "unknown"
 
 
