@@ -41,6 +41,13 @@ ROPELINE_DEVICE void narrow(Run<type, n>& run, const float (&x)[n]) {
       run.word[i] = pack<type>(x[2 * i], x[2 * i + 1]);
 }
 
+/// `other` where `is_other`, word by word: a branch would end the block in which loads are put in order.
+template <Element type, int n>
+ROPELINE_DEVICE void choose(Run<type, n>& run, const Run<type, n>& other, bool is_other) {
+#pragma unroll
+  for (int i = 0; i < Run<type, n>::words; ++i) run.word[i] = is_other ? other.word[i] : run.word[i];
+}
+
 /// R of docs/numerics.md: rounds to the type and widens again, in place.
 template <Element type, int n>
 ROPELINE_DEVICE void round(float (&x)[n]) {

@@ -32,7 +32,7 @@ struct Path {
   enum : bool { reads_position = turns || (rope && v.source == Source::cache) };
   enum : bool { may_be_invalid = reads_position && (v.wide_positions || v.source == Source::cache) };
   enum : int { slots = Heads::slots, runs = C::runs, run = C::run };
-  enum : int { weights = packed && slots > 1 ? 2 : 1 };  // two where a lane has heads of both streams
+  enum : int { weights = packed && slots > 1 && C::q&& C::k ? 2 : 1 };  // two where a lane has heads of both streams
   ROPELINE_FN static constexpr StreamSteps steps() { return is_k ? v.k : v.q; }
 
   using Head = Held<C, v.activation>;
@@ -77,30 +77,34 @@ ROPELINE_DEVICE void load_weights(typename P::Weight (&weight)[P::weights], cons
 }
 
 template <class P>
-ROPELINE_DEVICE void find_inverse_norms(float (&inv)[P::slots], const typename P::Head (&x)[P::slots], float eps) {
-  using C = typename P::C;
-  float sum[P::slots][P::runs];
+ROPELINE_DEVICE void find_sums(float (&sum)[P::slots], const typename P::Head (&x)[P::slots]) {
+  float of_run[P::slots][P::runs];
 #pragma unroll
   for (int s = 0; s < P::slots; ++s)
 #pragma unroll
-    for (int w = 0; w < P::runs; ++w) sum[s][w] = sum_of_squares(x[s].lo[w], x[s].hi[w]);
-  sum_over_lanes<C::lanes>(sum);
+    for (int w = 0; w < P::runs; ++w) of_run[s][w] = sum_of_squares(x[s].lo[w], x[s].hi[w]);
+  sum_over_lanes<P::C::lanes>(of_run);
 #pragma unroll
-  for (int s = 0; s < P::slots; ++s) inv[s] = inverse_norm<P::steps().norm, C::head_dim>(tree(sum[s]), eps);
+  for (int s = 0; s < P::slots; ++s) sum[s] = tree(of_run[s]);
 }
 
 /// One head, in place: the norm, then the rotation. Without a norm a token without an angle becomes NaN here.
 template <class P>
-ROPELINE_DEVICE void finish_head(typename P::Head& x, float inv, const typename P::Weight& weight, float offset,
+ROPELINE_DEVICE void finish_head(typename P::Head& x, float sum, NormNumbers numbers,
+                                 const typename P::Weight (&weight)[P::weights], bool k,
                                  const Angles<typename P::C>& angles, Position position, int lane) {
   constexpr NormStep norm = P::steps().norm;
   constexpr RopeStep rope = P::steps().rope;
+  float inv = 1;
+  if constexpr (norm.present) inv = inverse_norm<norm, P::C::head_dim>(sum, numbers.eps);
 #pragma unroll
   for (int w = 0; w < P::runs; ++w) {
     float lo[P::run], hi[P::run];
     if constexpr (norm.present) {
-      normalise<norm, !rope.present>(lo, x.lo[w], inv, weight.lo[w], offset);
-      normalise<norm, !rope.present>(hi, x.hi[w], inv, weight.hi[w], offset);
+      auto by_lo = weight[0].lo[w], by_hi = weight[0].hi[w];
+      if constexpr (P::weights == 2) choose(by_lo, weight[1].lo[w], k), choose(by_hi, weight[1].hi[w], k);
+      normalise<norm, !rope.present>(lo, x.lo[w], inv, by_lo, numbers.offset);
+      normalise<norm, !rope.present>(hi, x.hi[w], inv, by_hi, numbers.offset);
     } else {
 #pragma unroll
       for (int i = 0; i < P::run; ++i) lo[i] = element(x.lo[w], i), hi[i] = element(x.hi[w], i);
@@ -129,21 +133,22 @@ ROPELINE_DEVICE void serve(const QkNormRopeLaunch& p, const Place& place, uint32
   typename P::Head x[P::slots];
   typename P::Weight weight[P::weights];
   char* out[P::slots];
-  float inv[P::slots];
+  float sum[P::slots];
 
   // What is used late is read early: it would be a miss of the constant cache behind the reduction.
-  float eps = P::packed ? p.packed_eps : p.stream[k_warp].eps;
-  float offset = P::packed ? p.packed_offset : p.stream[k_warp].offset;
-  if constexpr (norm.present) ptx::hold(eps);
-  if constexpr (norm.offset) ptx::hold(offset);
+  NormNumbers numbers{p.packed_eps, p.packed_offset};
+  if constexpr (!P::packed) numbers = {p.stream[k_warp].eps, p.stream[k_warp].offset};
+  if constexpr (norm.present) ptx::hold(numbers.eps);
+  if constexpr (norm.offset) ptx::hold(numbers.offset);
   if constexpr (C::dependent) ptx::wait_for_predecessor();
 
   if constexpr (P::reads_position) position = load_position<C>(p, place);
   if constexpr (P::turns) fetch(frequencies, p, lane);
+  // Before the heads: the other way round the compiler puts off weights of many heads until they are waited for.
+  if constexpr (norm.weight) load_weights<P>(weight, p, heads, lane);
 #pragma unroll
   for (int s = 0; s < P::slots; ++s)
     load_head<Memory::data, P::rope>(x[s], find_head<P, false>(p, place, heads, s, lane), lane);
-  if constexpr (norm.weight) load_weights<P>(weight, p, heads, lane);
   if constexpr (C::dependent) ptx::launch_dependents();
   // In the shadow of the loads. A packed head goes where it came from.
 #pragma unroll
@@ -154,14 +159,13 @@ ROPELINE_DEVICE void serve(const QkNormRopeLaunch& p, const Place& place, uint32
   if constexpr (P::rows) fetch(rows, p, place, position, lane);
 
   if constexpr (P::turns) find_angles<rope>(angles, frequencies, position, p.factor, lane);
+  if constexpr (norm.present) find_sums<P>(sum, x);
   // A token without an angle gets a NaN for eps, which makes NaN of everything that the norm touches.
-  if constexpr (norm.present) find_inverse_norms<P>(inv, x, P::may_be_invalid ? if_valid(position, eps) : eps);
+  if constexpr (P::may_be_invalid) numbers.eps = if_valid(position, numbers.eps);
   if constexpr (P::rows) find_angles<rope>(angles, rows);
 #pragma unroll
   for (int s = 0; s < P::slots; ++s) {
-    typename P::Weight by = weight[0];
-    if (P::weights == 2 && heads.is_k(s)) by = weight[P::weights - 1];
-    finish_head<P>(x[s], inv[s], by, offset, angles, position, lane);
+    finish_head<P>(x[s], sum[s], numbers, weight, heads.is_k(s), angles, position, lane);
     if (heads.exists(s)) store_head<P::rope>(out[s], x[s], lane);
   }
 }

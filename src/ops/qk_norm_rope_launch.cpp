@@ -128,16 +128,18 @@ LaunchRule::LaunchRule(std::span<const Variant> variants, int multiprocessors)
   const int least_code = choose.find([](const Form& f) { return f.run == 2 && f.access == 2 && f.heads == 1; });
   const int one_head = choose.find([](const Form& f) { return f.run == 4 && f.heads == 1; });
   const int two_heads = choose.find([](const Form& f) { return f.heads == 2; });
+  const int two_strided = choose.find([](const Form& f) { return f.heads == 2 && !f.packed; });
   const int one_wave = choose.find([](const Form& f) { return f.heads == 6; });
-  const int few = one_head < 0 ? 768 : 80;
+  const int few = two_heads >= 0 && variants[two_heads].form.run == 2 ? 768 : 80;
   if (least_code >= 0) all_forms_.push_back(choose.up_to(few, least_code, 4));
   if (least_code >= 0) strided_.push_back(choose.up_to(few, last_.variant, 4));
   if (one_head >= 0) all_forms_.push_back(choose.up_to(768, one_head, 6));
   if (one_wave >= 0) all_forms_.push_back(choose.up_to(3072, two_heads, 3));
   if (one_wave >= 0) all_forms_.push_back(choose.up_to(4608, one_wave, 3));
   for (Choices* choices : {&all_forms_, &strided_, &batched_}) {
-    if (two_heads >= 0) choices->push_back(choose.up_to(12288, two_heads, 3));
-    choices->push_back(two_heads >= 0 ? choose.always(two_heads, 12) : last_);
+    const int two = choices == &all_forms_ ? two_heads : two_strided;
+    if (two >= 0) choices->push_back(choose.up_to(12288, two, 3));
+    choices->push_back(two >= 0 ? choose.always(two, 12) : last_);
   }
 }
 

@@ -101,7 +101,7 @@ Variant with_form(Variant variant, Form form) {
   variant.form = form;
   if (form.packed) variant.form.threads = form.threads = block_warps(variant, wanted_warps(form)) * kernel::kWarp;
   const int warps = warps_of_token(variant);
-  if (form.heads == 2 && warps <= 2) variant.form.tokens = 4 / warps;
+  if (form.heads == 2 && !form.packed && warps <= 2) variant.form.tokens = 4 / warps;
   const int most = form.threads / kernel::kWarp;
   variant.form.tail = warps > most && warps % block_warps(variant, most) != 0;
   return variant;
@@ -121,6 +121,14 @@ bool fits_six_heads(const Variant& v, int run) {
          (v.q.heads + v.k.heads) % 12 == 0 && !with_form(v, kSixHeads).form.tail;
 }
 
+Form two_heads_packed(int run) { return {.run = run, .access = run, .heads = 2, .packed = true}; }
+
+// A packed block is of one token: of few heads it would have too few threads, and many small blocks are slow to launch.
+bool fills_blocks(Variant v, int run) {
+  v.form = two_heads_packed(run);
+  return warps_of_token(v) >= 3;
+}
+
 // One row of heads, done alike. A stream that is absent does not object.
 bool may_be_packed(const Spec& spec, const Variant& v) {
   if (v.q.heads == 0 || v.k.heads == 0) return true;
@@ -134,9 +142,11 @@ std::vector<Form> forms(const Spec& spec, const Variant& v) {
   const bool packed = may_be_packed(spec, v);
   std::vector<Form> all;
   if (run > 1) {
-    if (v.head_dim <= 128 || run == 2) all.push_back({.run = 2, .access = 2, .packed = packed});
-    if (run == 4) all.push_back({.run = 4, .access = 4, .packed = packed});
+    const bool two_heads = packed && fills_blocks(v, run), short_head = v.head_dim <= 128;
+    if (short_head || run == 2) all.push_back({.run = 2, .access = 2, .packed = packed});
+    if (run == 4 && !(short_head && two_heads)) all.push_back({.run = 4, .access = 4, .packed = packed});
     if (packed && fits_six_heads(v, run)) all.push_back(kSixHeads);
+    if (two_heads) all.push_back(two_heads_packed(run));
     all.push_back({.run = run, .access = run, .heads = 2, .batched = true});
   }
   all.push_back({.run = 2, .access = 1, .batched = true});

@@ -64,7 +64,8 @@ const std::vector<NamedForm>& forms() {
       {"least_code", [](const kernel::Form& f) { return f.run == 2 && f.access == 2 && f.heads == 1; }, true},
       {"one_head", [](const kernel::Form& f) { return f.run == 4 && f.heads == 1; }, true},
       {"six_heads", [](const kernel::Form& f) { return f.heads == 6; }, true},
-      {"two_heads", [](const kernel::Form& f) { return f.heads == 2; }},
+      {"two_packed", [](const kernel::Form& f) { return f.heads == 2 && f.packed; }, true},
+      {"two_heads", [](const kernel::Form& f) { return f.heads == 2 && !f.packed; }},
       {"elements", [](const kernel::Form& f) { return f.access == 1; }},
   };
   return all;

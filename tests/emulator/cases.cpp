@@ -109,8 +109,8 @@ Spec spec_of(const Row& row) {
 kernel::Variant variant_of(const Row& row, const Spec& spec) {
   const auto all = op::variants(spec);
   const auto wanted = [&](const kernel::Form& f) {
-    if (row[form] == 0) return f.run == 4 && f.heads == 1;
-    if (row[form] == 1) return f.heads == 2;
+    if (row[form] == 0) return f.run == 4 && (f.heads == 1 || (f.heads == 2 && f.packed));
+    if (row[form] == 1) return f.heads == 2 && !f.packed;
     if (row[form] == 2) return f.heads == 6;
     return row[form] == 3 && f.run == 2 && f.access == 2;
   };
