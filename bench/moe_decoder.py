@@ -133,6 +133,8 @@ def say(text):
 
 def measure(options):
     clock = Clock(options.limit)
+    if options.device == "cuda" and not gpu_probe.trace(lambda: torch.ones(8, device="cuda")).kernels:
+        say("torch.profiler sees no kernel here: nothing of the profiler's will be in the result")
     shape = qwen3_moe.TINY if options.tiny else qwen3_moe.REAL
     model = qwen3_moe.build(shape, options.layers, options.device)
     document = {

@@ -184,7 +184,7 @@ def names_of_kernels(document):
 TABLES = {
     "Against the goals": goals,
     "Microseconds of a step": steps,
-    "The prologue of a layer alone, in a CUDA graph of 50 calls": prologues,
+    "The prologue of a layer alone, in a CUDA graph of 50 calls on the same q and k": prologues,
     "GPU kernels of a step": kernels,
     "Greedy tokens": tokens,
     "Bits of the prologue": bits,
