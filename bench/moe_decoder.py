@@ -149,7 +149,7 @@ def measure(options):
     }
     say(f"{clock.seconds():4.0f} s  model of {options.layers} layers, experts by {document['experts']}")
     for batch in options.batches:
-        if clock.allows("batch", f"batch {batch}"):
+        if clock.allows("unmodified", f"batch {batch}"):
             document["batches"].append(measure_batch(model, batch, options, clock))
             gc.collect(), torch.cuda.empty_cache()
         document["seconds"] = round(clock.seconds())
@@ -197,7 +197,8 @@ def first_line(error):
 
 
 def measure_batch(model, batch, options, clock):
-    """Every variant that the limit allows, one after another, then their steps by turns, then the prologue alone."""
+    """The prologue alone, which is quick; every variant that the limit allows; then the steps of these by turns."""
+    alone = clock.attempt("prologue", f"prologue, batch {batch}", lambda: measure_prologue(model, batch, options))
     decoding = qwen3_moe.Decoding(model, batch, options.context, options.steps)
     runs, found, expected = {}, {}, None
     for name in options.variants:
@@ -210,12 +211,10 @@ def measure_batch(model, batch, options, clock):
         expected = expected or choices(runs[name], decoding, options.steps)
         found[name]["tokens"] = agreement(runs[name], decoding, expected)
     expected = None
-    began = clock.seconds()
     forms = {name: timed(run, decoding, options) for name, run in runs.items()}
     for name, samples in by_turns(forms, options.rounds).items():
         found[name]["step_us"] = gpu_probe.summary(samples)
-    alone = clock.attempt("prologue", f"prologue, batch {batch}", lambda: measure_prologue(model, batch, options))
-    clock.took("batch", clock.seconds() - began)
+    say(f"{clock.seconds():4.0f} s  batch {batch} is done")
     return {"batch": batch, "variants": found, **(alone or {"prologue": {}, "op": {}})}
 
 

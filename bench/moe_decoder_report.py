@@ -6,11 +6,11 @@
 writes FOLDER/moe-decoder-<card>-<date>.md and, beside it, the result itself (FOLDER is bench/results by default).
 """
 
+import argparse
 import json
 import pathlib
 import re
 import statistics
-import sys
 
 NAMES = {
     "unmodified": "unmodified",
@@ -28,9 +28,11 @@ SIDE_EFFECTS = {
 
 
 def main():
-    source = pathlib.Path(sys.argv[1])
-    folder = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else pathlib.Path(__file__).parent / "results"
-    document = json.loads(source.read_text())
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("result", type=pathlib.Path, help="what bench/moe_decoder.py wrote")
+    parser.add_argument("folder", type=pathlib.Path, nargs="?", default=pathlib.Path(__file__).parent / "results")
+    options = parser.parse_args()
+    folder, document = options.folder, json.loads(options.result.read_text())
     stem = folder / f"moe-decoder-{slug(card(document))}-{document['machine']['date']}"
     pathlib.Path(f"{stem}.md").write_text("\n".join(markdown(document)) + "\n")
     pathlib.Path(f"{stem}.json").write_text(json.dumps(document, indent=1) + "\n")
