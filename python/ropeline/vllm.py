@@ -80,18 +80,14 @@ def register():
 
 def initialize_model_of_vllm():
     """The function by which every loader of vLLM makes a model. RuntimeError if this vLLM has none."""
-    import vllm.model_executor.model_loader.utils as loading
-
-    made_by = getattr(loading, "initialize_model", None)
-    if made_by is None:
-        raise RuntimeError(f"ROPELINE_VLLM: vLLM {vllm_version()} makes its models in a way that is not known here")
-    return made_by
-
-
-def vllm_version():
     import vllm
 
-    return getattr(vllm, "__version__", "of unknown version")
+    try:
+        from vllm.model_executor.model_loader.utils import initialize_model
+    except ImportError as error:
+        version = getattr(vllm, "__version__", "of unknown version")
+        raise RuntimeError(f"ROPELINE_VLLM: vLLM {version} makes its models in a way that is not known here") from error
+    return initialize_model
 
 
 def _follow(initialize_model, own_forward):
@@ -104,7 +100,7 @@ def _follow(initialize_model, own_forward):
         model = initialize_model(*arguments, **keywords)
         report = apply(model, own_forward=own_forward)
         _distinguish_compiled_graphs(keywords.get("vllm_config"), report, own_forward)
-        if any(layer.reason != AS_BEFORE for layer in report):  # a model within a model comes by twice
+        if not report or any(layer.reason != AS_BEFORE for layer in report):  # a model within a model comes by twice
             _logger.info("%s", report.grouped())
         return model
 

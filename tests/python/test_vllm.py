@@ -353,14 +353,26 @@ def test_a_model_that_is_made_of_another_is_told_once(vllm, monkeypatch, caplog)
     assert len(caplog.records) == 1
 
 
+def test_a_model_without_attention_is_told_as_well(vllm, monkeypatch, caplog):
+    monkeypatch.setenv("ROPELINE_VLLM", "1")
+    vllm.utils.initialize_model = lambda vllm_config: torch.nn.Linear(2, 2)
+    plugin.register()
+    with caplog.at_level("INFO", "vllm.ropeline"):
+        vllm.utils.initialize_model(vllm_config=None)
+    assert [record.message for record in caplog.records] == ["0 of 0 attention layers run on Ropeline"]
+
+
 def test_an_unknown_value(monkeypatch):
     monkeypatch.setenv("ROPELINE_VLLM", "yes")
     with pytest.raises(ValueError, match="^ROPELINE_VLLM: 'yes' is not 0, 1 or forward$"):
         plugin.register()
 
 
-def test_a_vllm_that_makes_its_models_in_another_way(vllm, monkeypatch):
+@pytest.mark.parametrize("missing", ["function", "module"])
+def test_a_vllm_that_makes_its_models_in_another_way(vllm, monkeypatch, missing):
     monkeypatch.setenv("ROPELINE_VLLM", "1")
     del vllm.utils.initialize_model
+    if missing == "module":
+        monkeypatch.setitem(sys.modules, "vllm.model_executor.model_loader.utils", None)
     with pytest.raises(RuntimeError, match="^ROPELINE_VLLM: vLLM 0.32.0 makes its models in a way that is not known"):
         plugin.register()
