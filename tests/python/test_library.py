@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import ropeline
-from conftest import REPOSITORY, Call
+from conftest import Call
+from reference import REPOSITORY
 from ropeline._library import _PATH
 
 # C functions of torch; the C++ runtime, libc and libcrypto by their version tags; Highway, which distributions package.
