@@ -32,7 +32,8 @@ struct Path {
   enum : bool { reads_position = turns || (rope && v.source == Source::cache) };
   enum : bool { may_be_invalid = reads_position && (v.wide_positions || v.source == Source::cache) };
   enum : int { slots = Heads::slots, runs = C::runs, run = C::run };
-  enum : int { weights = packed && slots > 1 && C::q&& C::k ? 2 : 1 };  // two where a lane has heads of both streams
+  enum : bool { mixed = packed && slots > 1 && C::q > 0 && C::k > 0 };  // a lane has heads of both streams
+  enum : int { weights = mixed ? 2 : 1 };
   ROPELINE_FN static constexpr StreamSteps steps() { return is_k ? v.k : v.q; }
 
   using Head = Held<C, v.activation>;
