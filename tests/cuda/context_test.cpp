@@ -40,6 +40,7 @@ TEST_F(Context_, ADeviceThatIsNotThereIsNamed) {
 
 TEST_F(Context_, AThreadWithoutContextGetsTheFirstDevice) {
   EXPECT_EQ(current_device(), -1);
+  EXPECT_EQ(fake.calls, std::vector<std::string>{}) << "a question that is an error is not asked";
   EXPECT_EQ(make_current(), 0);
   EXPECT_EQ(current_device(), 0);
   fake.current = 1;
@@ -48,9 +49,13 @@ TEST_F(Context_, AThreadWithoutContextGetsTheFirstDevice) {
 
 TEST_F(Context_, AnotherDeviceIsPushedAndPopped) {
   fake.current = 0;
-  { const CurrentDevice same(0); }
+  {
+    const CurrentDevice same(0);
+  }
   EXPECT_EQ(fake.calls, std::vector<std::string>{});
-  { const CurrentDevice other(1); }
+  {
+    const CurrentDevice other(1);
+  }
   EXPECT_EQ(fake.calls.back(), "pop");
   EXPECT_EQ(std::count(fake.calls.begin(), fake.calls.end(), "push"), 1);
 }
@@ -63,7 +68,9 @@ TEST_F(Context_, AnObstacleIsNamed) {
 
 TEST_F(Context_, MemoryIsMadeAndFreedOnItsDeviceBesideCaptures) {
   fake.current = 0;
-  { const DeviceMemory memory(16, 1); }
+  {
+    const DeviceMemory memory(16, 1);
+  }
   EXPECT_TRUE(std::ranges::count(fake.calls, "allocate on 1, capture mode 2")) << "relaxed";
   EXPECT_TRUE(std::ranges::count(fake.calls, "free on 1"));
   EXPECT_EQ(fake.current, 0);

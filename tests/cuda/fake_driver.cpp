@@ -106,7 +106,10 @@ int cuCtxPopCurrent_v2(void**) {
   state().current = state().below.back();
   return state().below.pop_back(), note("pop"), 0;
 }
-int cuCtxGetDevice(int* device) { return *device = state().current % 100, state().current < 0 ? 201 : 0; }
+int cuCtxGetDevice(int* device) {
+  if (state().current < 0) return state().calls.push_back("device of no context"), 201;
+  return *device = state().current % 100, 0;
+}
 
 int cuLibraryLoadData(void** library, const void* image, int*, void**, unsigned, int*, void**, unsigned) {
   if (state().load_result) return state().load_result;
