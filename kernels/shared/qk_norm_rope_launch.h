@@ -1,7 +1,7 @@
 #pragma once
 
 // The one argument of the kernel. Strides count bytes, so that an address is two multiply-adds. What every launch of
-// few tokens reads comes first and fills a line of the constant cache.
+// few tokens reads first comes first and fills a line of the constant cache.
 
 #include "kernels/shared/phase.h"
 
@@ -22,9 +22,9 @@ struct QkNormRopeLaunch {
   const char* weight[2];  // q, k
   char* packed;           // of a packed form: the first head of the first token
   uint32_t packed_token;
-  float packed_eps;
+  float factor;      // of cos and sin
+  float packed_eps;  // not beside packed_token: read together, both would come late
   float packed_offset;
-  float factor;  // of cos and sin
   int64_t tokens;
   StreamLaunch stream[2];  // q, k
   int64_t position_token, position_batch;

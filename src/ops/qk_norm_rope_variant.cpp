@@ -142,11 +142,10 @@ std::vector<Form> forms(const Spec& spec, const Variant& v) {
   const bool packed = may_be_packed(spec, v);
   std::vector<Form> all;
   if (run > 1) {
-    const bool two_heads = packed && fills_blocks(v, run), short_head = v.head_dim <= 128;
-    if (short_head || run == 2) all.push_back({.run = 2, .access = 2, .packed = packed});
-    if (run == 4 && !(short_head && two_heads)) all.push_back({.run = 4, .access = 4, .packed = packed});
+    if (v.head_dim <= 128 || run == 2) all.push_back({.run = 2, .access = 2, .packed = packed});
+    if (run == 4) all.push_back({.run = 4, .access = 4, .packed = packed});
     if (packed && fits_six_heads(v, run)) all.push_back(kSixHeads);
-    if (two_heads) all.push_back(two_heads_packed(run));
+    if (packed && fills_blocks(v, run)) all.push_back(two_heads_packed(run));
     all.push_back({.run = run, .access = run, .heads = 2, .batched = true});
   }
   all.push_back({.run = 2, .access = 1, .batched = true});

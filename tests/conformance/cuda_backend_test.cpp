@@ -45,11 +45,8 @@ TEST(CudaBackend, EveryVariantHasOneNamedForm) {
             << op::kernel_name(variant);
 }
 
-// Qwen3-30B-A3B, whole and over eight ranks.
 TEST(CudaBackend, EveryNamedFormIsOneOfALayerOfARealModel) {
-  auto variants = op::variants(spec_of(32, 4, 128, DType::bf16));
-  const auto of_a_rank = op::variants(spec_of(4, 1, 128, DType::bf16));
-  variants.insert(variants.end(), of_a_rank.begin(), of_a_rank.end());
+  const auto variants = op::variants(spec_of(32, 4, 128, DType::bf16));  // Qwen3-30B-A3B
   for (const NamedForm& form : forms())
     EXPECT_TRUE(std::ranges::any_of(variants, [&](const auto& v) { return form.is(v.form); })) << form.name;
 }

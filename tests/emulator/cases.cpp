@@ -35,7 +35,7 @@ enum Axis {
   differ,
   axes
 };
-constexpr std::array<int, axes> kCounts = {9, 5, 2, 8, 5, 4, 2, 2, 2, 2, 2, 3, 3, 2, 6, 5, 5};
+constexpr std::array<int, axes> kCounts = {9, 5, 2, 8, 5, 4, 2, 2, 2, 2, 2, 3, 3, 2, 6, 6, 5};
 using Row = std::array<int, axes>;
 
 int rotary_dim(const Row& row, int head_dim) {
@@ -109,9 +109,10 @@ Spec spec_of(const Row& row) {
 kernel::Variant variant_of(const Row& row, const Spec& spec) {
   const auto all = op::variants(spec);
   const auto wanted = [&](const kernel::Form& f) {
-    if (row[form] == 0) return f.run == 4 && (f.heads == 1 || (f.heads == 2 && f.packed));
+    if (row[form] == 0) return f.run == 4 && f.heads == 1;
     if (row[form] == 1) return f.heads == 2 && !f.packed;
     if (row[form] == 2) return f.heads == 6;
+    if (row[form] == 5) return f.heads == 2 && f.packed;
     return row[form] == 3 && f.run == 2 && f.access == 2;
   };
   for (const kernel::Variant& v : all)

@@ -63,7 +63,9 @@ TEST(LaunchRule, MoreTokensGetMoreHeadsALane) {
   const Spec spec = spec_of(32, 4, 128, 128);
   EXPECT_EQ(shape_of(spec, 1), "2x1 9 1 1 of 128 1");
   EXPECT_EQ(shape_of(spec, 18), "2x1 9 18 1 of 128 1");
-  EXPECT_EQ(shape_of(spec, 19), "4x2 3 19 1 of 96 1");
+  EXPECT_EQ(shape_of(spec, 19), "4x1 3 19 1 of 192 1");
+  EXPECT_EQ(shape_of(spec, 176), "4x1 3 176 1 of 192 1");
+  EXPECT_EQ(shape_of(spec, 177), "4x2 3 177 1 of 96 1");
   EXPECT_EQ(shape_of(spec, 704), "4x2 3 704 1 of 96 1");
   EXPECT_EQ(shape_of(spec, 705), "4x6 1 705 1 of 96 1");
   EXPECT_EQ(shape_of(spec, 1056), "4x6 1 1056 1 of 96 1");
@@ -74,7 +76,7 @@ TEST(LaunchRule, MoreTokensGetMoreHeadsALane) {
 }
 
 // A block of a packed form is of one token: five heads, two a lane, would be two warps.
-TEST(LaunchRule, FewHeadsKeepOneHeadALaneWherePacked) {
+TEST(LaunchRule, FewHeadsHaveNoPackedFormOfTwo) {
   const Spec spec = spec_of(4, 1, 128, 128);
   EXPECT_EQ(shape_of(spec, 132), "2x1 1 132 1 of 160 1");
   EXPECT_EQ(shape_of(spec, 133), "4x1 1 133 1 of 96 1");
@@ -104,7 +106,7 @@ TEST(LaunchRule, WhatIsNotPackedHasOtherForms) {
       for (StreamParams* s : {&p.q, &p.k}) s->in_token = s->out_token = bytes / 2;
     };
   };
-  EXPECT_EQ(shape(19, row(2147483646)), "4x2 3 19 1 of 96 1");
+  EXPECT_EQ(shape(19, row(2147483646)), "4x1 3 19 1 of 192 1");
   EXPECT_EQ(shape(19, row(2147483648)), "4x2 19 3 1 of 96 1");
   EXPECT_EQ(shape(19, row(-9216)), "4x2 19 3 1 of 96 1");
   EXPECT_EQ(shape(1, row(-9216)), "2x1 9 1 1 of 128 1");  // no second token
