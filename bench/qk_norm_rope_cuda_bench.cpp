@@ -60,7 +60,6 @@ Spec spec_of(Style style) {
 Style style_of(const std::string& name) { return name == "neox" ? Style::neox : Style::interleaved; }
 
 // --- what runs beside the op
-// -------------------------------------------------------------------------------------------
 
 /// fill: bf16 of magnitude 1/2 to 2, either sign with `sign`. sweep: reads all. copy: the q and k of packed tokens.
 constexpr const char* kCompanions = R"(
@@ -123,7 +122,6 @@ class Companions {
 };
 
 // --- one row
-// -----------------------------------------------------------------------------------------------------------
 
 /// Packed tokens on the device, in as many sets as the pool holds; weights and positions for each.
 class Operands {
@@ -213,7 +211,6 @@ std::string row(const std::string& style, std::int64_t tokens) {
 }
 
 // --- host
-// --------------------------------------------------------------------------------------------------------------
 
 /// Host microseconds of a call, of calls that the queue has room for.
 template <class Work>

@@ -3,8 +3,7 @@
 // qk_norm_rope: normalises the heads of q and k and rotates them, in place or into another tensor, in one pass.
 //
 //   a block      the lanes of one token, or a fraction of them, or those of a few tokens
-//   a warp       one token, and one stream unless both are packed: all its lanes run the same code, so that shuffles
-//   need
+//   a warp       one token, and one stream unless both are packed: all its lanes run the same code, and shuffles need
 //                no mask
 //   lane group   lanes_of_head lanes that own form.heads heads, groups_of apart, which share their angles
 //   lane         form.run pairs of each of those heads, or a few such runs: both elements of a pair, both partners of a

@@ -37,7 +37,6 @@ struct Angles {
 };
 
 // --- from positions: all lanes of a warp share one token, so that each computes only a few of its angles
-// ------------------
 
 template <class C>
 struct Frequencies {
@@ -116,7 +115,6 @@ ROPELINE_DEVICE void find_angles(Angles<C>& angles, const Frequencies<C>& freque
 }
 
 // --- from tables
-// ----------------------------------------------------------------------------------------------------------
 
 /// `twice`: two elements of the row for each pair, side by side. `apart`: two, RD/2 elements apart.
 template <class C>

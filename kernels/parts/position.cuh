@@ -1,7 +1,6 @@
 #pragma once
 
-// The position of a token: read whole, used as a signed 32-bit number, or known to be none (docs/numerics.md, section
-// 9).
+// The position of a token: read whole, used as a signed 32-bit number, or known to be none (docs/numerics.md, 9).
 
 #include "kernels/core/run.cuh"
 #include "kernels/parts/place.cuh"

@@ -68,7 +68,6 @@ struct Variant {
 };
 
 // --- a head: D/2 pairs (lo, hi) in the order of docs/numerics.md section 2, cut into runs of neighbouring pairs
-// ----------
 
 enum : int { kWarp = 32 };
 
@@ -82,7 +81,6 @@ ROPELINE_FN constexpr int runs_of_lane(const Variant& v) {
 }
 
 // --- a token: lane groups that own one head each, or form.heads of them, `groups` apart
-// -----------------------------------
 
 /// A warp belongs to one token and to one stream, so that all its lanes run the same code: q's warps first, then k's.
 /// Only in a packed form the lanes, and a lane's heads, may be of both.

@@ -118,8 +118,8 @@ class LaunchRule::Choosing {
   std::int64_t multiprocessors_;
 };
 
-// Bounds measured on an H100 of 132 multiprocessors (docs/kernel.md). A call that is not packed, of a spec whose small
-// forms are, has the form with two heads, and element by element where that is the least code.
+// Bounds measured on an H100 and an H200 of 132 multiprocessors (docs/kernel.md). A call that is not packed, of a spec
+// whose small forms are, has the form with two heads, and element by element where that is the least code.
 LaunchRule::LaunchRule(std::span<const Variant> variants, int multiprocessors)
     : row_(variants.back()),
       packed_(variants.front().form.packed),

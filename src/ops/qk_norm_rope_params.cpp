@@ -5,9 +5,12 @@
 namespace ropeline::ops::qk_norm_rope {
 namespace {
 
-// Stride of a leading batch dimension; 0 shares the view between the batches.
+// The stride of a dimension; of one that is never stepped along, which may be any number, 0.
+std::int64_t stride(const TensorView& view, int axis) { return view.shape[axis] > 1 ? view.strides[axis] : 0; }
+
+// That of a leading batch dimension; 0 shares the view between the batches.
 std::int64_t batch_stride(const TensorView& view, int rank_without_batch) {
-  return view.rank > rank_without_batch && view.shape[0] > 1 ? view.strides[0] : 0;
+  return view.rank > rank_without_batch ? stride(view, 0) : 0;
 }
 
 StreamParams stream(const TensorView& in, const TensorView& given_out, const TensorView& weight) {
@@ -17,11 +20,11 @@ StreamParams stream(const TensorView& in, const TensorView& given_out, const Ten
           .out = out.data,
           .weight = weight.data,
           .in_batch = batch_stride(in, 3),
-          .in_token = in.strides[token],
-          .in_head = in.strides[token + 1],
+          .in_token = stride(in, token),
+          .in_head = stride(in, token + 1),
           .out_batch = batch_stride(out, 3),
-          .out_token = out.strides[token],
-          .out_head = out.strides[token + 1]};
+          .out_token = stride(out, token),
+          .out_head = stride(out, token + 1)};
 }
 
 // Rows of cos and sin: those of the call, or the table that positions choose from.
@@ -33,10 +36,10 @@ struct Table {
 Table table(const Args& args) {
   const TensorView& cache = args.cos_sin_cache;
   if (args.cos)
-    return {args.cos.data, args.sin.data, batch_stride(args.cos, 2), args.cos.strides[args.cos.rank - 2], 0};
+    return {args.cos.data, args.sin.data, batch_stride(args.cos, 2), stride(args.cos, args.cos.rank - 2), 0};
   if (!cache) return {};
   const auto half = cache.shape[1] / 2 * static_cast<std::int64_t>(size_of(cache.dtype));
-  return {cache.data, static_cast<const char*>(cache.data) + half, 0, cache.strides[0], cache.shape[0]};
+  return {cache.data, static_cast<const char*>(cache.data) + half, 0, stride(cache, 0), cache.shape[0]};
 }
 
 }  // namespace
@@ -58,7 +61,7 @@ const Rope* rotation(const Spec& spec) {
           .tokens = first.shape[first.rank - 3],
           .positions = positions ? positions.data : nullptr,
           .position_batch = positions ? batch_stride(positions, 1) : 0,
-          .position_token = positions ? positions.strides[positions.rank - 1] : 0,
+          .position_token = positions ? stride(positions, positions.rank - 1) : 0,
           .cos = rows.cos,
           .sin = rows.sin,
           .table_batch = rows.batch,

@@ -85,7 +85,7 @@ std::vector<Step> steps_of_k(const Row& row, Norm n, Rope r, bool normed) {
 
 Spec spec_of(const Row& row) {
   constexpr std::array<int, 9> dims = {16, 64, 80, 96, 128, 160, 192, 256, 512};
-  constexpr std::array<std::array<int, 2>, 6> head_counts = {{{4, 2}, {10, 2}, {5, 1}, {0, 3}, {7, 0}, {1, 1}}};
+  constexpr std::array<std::array<int, 2>, 6> head_counts = {{{4, 2}, {10, 2}, {5, 1}, {0, 3}, {7, 0}, {4, 1}}};
   Spec spec;
   spec.head_dim = dims[row[dim]];
   spec.activation = static_cast<DType>(row[activation]);

@@ -75,6 +75,23 @@ TEST(LaunchRule, MoreTokensGetMoreHeadsALane) {
   EXPECT_EQ(shape_of(spec, 2147483647), "4x2 2147483647 1 1 of 288 1");
 }
 
+// It may be any number: one that overflows in bytes, or that no aligned form could take.
+TEST(Params, AStrideThatIsNeverTakenIsNone) {
+  alignas(16) static std::byte memory[4096];
+  const auto view = [](std::initializer_list<std::int64_t> shape, std::initializer_list<std::int64_t> strides,
+                       DType type) { return TensorView(memory, type, shape, strides); };
+  const std::int64_t wild = (std::int64_t{1} << 62) + 1;
+  const Args args{.q = view({1, 1, 128}, {wild, wild, 1}, DType::bf16),
+                  .k = view({1, 1, 128}, {wild, wild, 1}, DType::bf16),
+                  .positions = view({1}, {wild}, DType::int32),
+                  .cos = view({1, 64}, {wild, 1}, DType::fp32),
+                  .sin = view({1, 64}, {wild, 1}, DType::fp32)};
+  const QkNormRopeParams p = params(args);
+  for (const std::int64_t stride :
+       {p.q.in_token, p.q.in_head, p.q.out_token, p.q.out_head, p.k.in_token, p.position_token, p.table_row})
+    EXPECT_EQ(stride, 0);
+}
+
 // A block of a packed form is of one token: five heads, two a lane, would be two warps.
 TEST(LaunchRule, FewHeadsHaveNoPackedFormOfTwo) {
   const Spec spec = spec_of(4, 1, 128, 128);

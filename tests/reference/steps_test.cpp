@@ -227,7 +227,6 @@ TEST(ReferenceRope, RoundsProductsOrOnlyTheEnd) {
 }
 
 // --- other steps, and steps in a row
-// ------------------------------------------------------------------------------------
 
 TEST(ReferenceScale, ReadsTheDimensionsThatItHas) {
   std::vector<float> by_token = {2, 3, 5}, by_dim = numbers(kDim, 0.5f);
