@@ -272,10 +272,14 @@ def test_a_tensor_on_another_device_is_named(name):
 
 @pytest.fixture
 def warnings_of_sglang(caplog):
-    sglang._can_use.cache_clear()
+    def forget():
+        sglang._prepare.cache_clear()
+        sglang._warn.cache_clear()
+
+    forget()
     with caplog.at_level(logging.WARNING, logger="ropeline.dropin.sglang"):
         yield lambda: [record.getMessage() for record in caplog.records]
-    sglang._can_use.cache_clear()
+    forget()
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -305,6 +309,23 @@ def test_a_build_that_fails_is_one_warning(warnings_of_sglang, monkeypatch):
     for _ in range(3):
         assert sglang.can_use_fused_qk_norm_rope(64, True, torch.bfloat16, device="cuda:0") is False
     assert warnings_of_sglang() == ["fused_qk_norm_rope cannot be used: qk_norm_rope: no NVRTC was found"]
+
+
+def test_a_reason_that_passes_is_forgotten(warnings_of_sglang, monkeypatch):
+    reasons = ["a capture is under way", "out of memory", "a capture is under way"]
+    prepared = []
+
+    def prepare(number, device):
+        if reasons:
+            raise RuntimeError(reasons.pop(0))
+        prepared.append(device)
+
+    monkeypatch.setattr(sglang.library, "prepare", prepare)
+    answers = [sglang.can_use_fused_qk_norm_rope(64, True, torch.bfloat16, device="cuda:0") for _ in range(5)]
+    assert answers == [False] * 3 + [True] * 2
+    assert len(prepared) == 1, "a yes is remembered"
+    head = "fused_qk_norm_rope cannot be used: "
+    assert warnings_of_sglang() == [head + "a capture is under way", head + "out of memory"]
 
 
 @pytest.mark.skipif(not ropeline.supports(AnyCall().spec, "cuda"), reason="a GPU is here")

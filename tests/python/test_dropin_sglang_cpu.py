@@ -89,6 +89,8 @@ def test_the_order_of_the_arguments():
     "wrong, sentence",
     [
         ({"q": torch.ones(7, 100).bfloat16()}, r"q: shape \[7, 100\] must be \[num_tokens, heads \* 64\]"),
+        ({"q": torch.ones(7, 0).bfloat16()}, r"q: shape \[7, 0\] must be \[num_tokens, heads \* 64\], one head"),
+        ({"k": torch.ones(7, 0).bfloat16()}, r"k: shape \[7, 0\] must be \[num_tokens, heads \* 64\], one head"),
         ({"k": torch.ones(7, 2, 64).bfloat16()}, r"k: shape \[7, 2, 64\] must be \[num_tokens, heads \* 64\]"),
         ({"k": torch.ones(6, 128).bfloat16()}, r"k: 6 tokens in shape \[6, 2, 64\], the call has 7"),
         ({"q": torch.ones(7, 256).double()}, "q: dtype: torch.float64 is not one of"),

@@ -94,39 +94,37 @@ def fused_qk_norm_rope_out(
 def can_use_fused_qk_norm_rope(head_dim, is_neox, dtype, yarn=False, *, num_heads_q=32, num_heads_k=4, device="cuda"):
     """Whether that device runs such a layer: a plan for it is prepared to find out, and kept.
 
-    No, with one warning that says why, where there is no driver or an old one, no NVRTC, no kernel that compiles. The
-    original's arguments do not say how many heads there are; with the right numbers, the first call has nothing left to
-    compile. A device without a number is the current one.
+    No, with a warning that says why, where there is no driver or an old one, no NVRTC, no kernel that compiles. Each
+    reason is told once. A no is tried again when it is asked for again: the reason may have passed, as a full device
+    does. The original's arguments do not say how many heads there are; with the right numbers, the first call has
+    nothing left to compile. A device without a number is the current one.
     """
     try:
-        number = device_number(device)
+        _prepare((num_heads_q, num_heads_k), head_dim, is_neox, dtype, yarn, device_number(device))
     except (ValueError, RuntimeError) as reason:
-        return _no(reason)
-    return _can_use((num_heads_q, num_heads_k), head_dim, is_neox, dtype, yarn, number)
-
-
-@functools.cache
-def _can_use(heads, head_dim, is_neox, dtype, yarn, device):
-    angles = 1e6, head_dim, 2.0 if yarn else 1.0, 0.0, head_dim / 4, 1.1 if yarn else 1.0
-    try:
-        spec = layer.with_theta(heads, head_dim, (1e-6, 0.0), is_neox, (dtype, dtype, torch.int32), *angles)
-        library.prepare(spec, device)
-    except (ValueError, RuntimeError) as reason:
-        return _no(reason)
+        _warn(str(reason))
+        return False
     return True
 
 
-def _no(reason):
+@functools.cache  # which keeps no exceptions
+def _prepare(heads, head_dim, is_neox, dtype, yarn, device):
+    angles = 1e6, head_dim, 2.0 if yarn else 1.0, 0.0, head_dim / 4, 1.1 if yarn else 1.0
+    spec = layer.with_theta(heads, head_dim, (1e-6, 0.0), is_neox, (dtype, dtype, torch.int32), *angles)
+    library.prepare(spec, device)
+
+
+@functools.cache  # once for each reason
+def _warn(reason):
     _log.warning("fused_qk_norm_rope cannot be used: %s", reason)
-    return False
 
 
 @in_words_of(SEPARATE)
 def fused_qk_norm_rope_cpu(q, k, q_weight, k_weight, eps, is_neox, position_ids, cos_sin_cache, rotary_dim):
     """RMSNorm of each head, then rope, in place on q [T, q heads * head_dim] and k [T, k heads * head_dim].
 
-    q and k may be views of one qkv. The weights are [head_dim], position_ids [T] in int32 or int64; cos_sin_cache is
-    [P, rotary_dim], cos in the first half of a row. RuntimeError for a wrong call.
+    Both have heads, and may be views of one qkv. The weights are [head_dim], position_ids [T] in int32 or int64;
+    cos_sin_cache is [P, rotary_dim], cos in the first half of a row. RuntimeError for a wrong call.
     """
     *dtypes, table = dtypes_of(q=q, q_weight=q_weight, position_ids=position_ids, cos_sin_cache=cos_sin_cache)
     head_dim = q_weight.numel()
@@ -139,10 +137,9 @@ def fused_qk_norm_rope_cpu(q, k, q_weight, k_weight, eps, is_neox, position_ids,
 
 def _heads(name, x, head_dim):
     """The heads [T, H, D] of [T, H * D]: a view, whatever the stride of T."""
-    if x.dim() != 2 or not head_dim or x.shape[1] % head_dim:
-        raise RuntimeError(
-            f"{name}: shape {list(x.shape)} must be [num_tokens, heads * {head_dim}], as q_weight has it"
-        )
+    if x.dim() != 2 or not head_dim or not x.shape[1] or x.shape[1] % head_dim:
+        wanted = f"[num_tokens, heads * {head_dim}], one head or more, of the size of q_weight"
+        raise RuntimeError(f"{name}: shape {list(x.shape)} must be {wanted}")
     return x.unflatten(1, (x.shape[1] // head_dim, head_dim))
 
 
