@@ -16,6 +16,7 @@ STEPS = 32
 # Of a log-probability: a step of bf16 at the size of the logits is 0.0156, and no prompt was off by more than 0.0167.
 BOUND = 0.02
 COMPILED_BOUND = 0.05  # what Inductor moves by itself: the unmodified engine differs from its eager form by 0.047
+LEAST_EQUAL = 64  # of the 128 tokens of a run; 81 was the least seen between eager engines
 CHUNKED = {"max_num_batched_tokens": 64}
 
 
@@ -88,18 +89,20 @@ def test_the_engine_cuts_prompts_and_finds_the_shared_prefix(engine, family):
 
 
 def check(expected, got, bound, record, *row):
-    """The tokens are those of the unmodified engine, but where its two best are closer than the bound."""
+    """The tokens are those of the unmodified engine, but where its two best are closer than the bound. Returns how many
+    are equal."""
     equal, largest, leads = compared(expected, got)
     parted = ", ".join(f"{lead:.4f}" for lead in leads) or "none"
     record(*row, equal, parted, f"{largest:.4f}", got["calls"])
     assert largest <= bound
     assert all(lead < bound for lead in leads), leads
+    return equal
 
 
 def test_tokens_and_log_probabilities_are_those_of_the_unmodified_engine(engine, family, record):
     expected, ours = unmodified(engine, family), switched(engine, family)["ours"]
     assert ours["calls"] == LAYERS * ours["forwards"] and ours["forwards"] == expected["forwards"]
-    check(expected, ours, BOUND, record, family, "eager")
+    assert check(expected, ours, BOUND, record, family, "eager") >= LEAST_EQUAL
 
 
 def test_the_scalar_reference_in_the_place_of_the_op_gives_the_same_bits(engine, family):
@@ -127,7 +130,8 @@ def test_several_processes(engine, record):
     (ours,), log = engine.run("qwen3_moe", "1", [request("ours")], CHUNKED, VLLM_ENABLE_V1_MULTIPROCESSING="1")
     assert f"{LAYERS} of {LAYERS} attention layers run on Ropeline" in log
     assert ours["calls"] == LAYERS * ours["forwards"]
-    check(unmodified(engine, "qwen3_moe"), ours, BOUND, record, "qwen3_moe", "two processes")
+    expected = unmodified(engine, "qwen3_moe")
+    assert check(expected, ours, BOUND, record, "qwen3_moe", "two processes") >= LEAST_EQUAL
 
 
 def test_compiled_models(engine, record, tmp_path):
