@@ -56,7 +56,13 @@ _ROTARIES = {
     "YaRNScalingRotaryEmbedding",
 }
 AS_BEFORE = "as before"
+# What their forwards consist of, see is_known.
 _CALLS = ["qkv_proj", "q_norm", "k_norm", "rotary_emb", "attn", "o_proj"]
+_OF_SHAPES = {"flatten", "reshape", "shape", "split", "unflatten", "view"}
+_PLAIN = (
+    *(ast.Assign, ast.Expr, ast.If, ast.Return),
+    *(ast.BoolOp, ast.Constant, ast.List, ast.Name, ast.Slice, ast.Starred, ast.Tuple),
+)
 
 # The ops that switched layers call. Tests put others here: counting ones, wrong ones, the scalar reference.
 qk_norm_rope_ = torch.ops.ropeline.qk_norm_rope_.default
@@ -94,12 +100,14 @@ def _follow(initialize_model, own_forward):
     """Lets `apply` follow upon that function, under each name by which vLLM's modules have imported it."""
     if hasattr(initialize_model, "_ropeline"):
         return
+    signature = inspect.signature(initialize_model)
 
     @functools.wraps(initialize_model)
     def initialize_and_apply(*arguments, **keywords):
         model = initialize_model(*arguments, **keywords)
         report = apply(model, own_forward=own_forward)
-        _distinguish_compiled_graphs(keywords.get("vllm_config"), report, own_forward)
+        config = signature.bind(*arguments, **keywords).arguments.get("vllm_config")
+        _distinguish_compiled_graphs(config, report, own_forward)
         if not report or any(layer.reason != AS_BEFORE for layer in report):  # a model within a model comes by twice
             _logger.info("%s", report.grouped())
         return model
@@ -151,6 +159,7 @@ def _switch(layer, own_forward):
     known = _CLASSES.get(type(layer).__name__)
     if known is None:
         raise LeftAlone(f"the class is not in the table, which has {', '.join(_CLASSES)}")
+    _expect_of_vllm("class", layer, "models")
     _expect_children(layer, known)
     _expect_forward(layer)
     rotates = known.rotates(layer)
@@ -172,6 +181,13 @@ def _switch(layer, own_forward):
         layer._ropeline = fused
 
 
+def _expect_of_vllm(what, module, package):
+    """Its class is vLLM's own, of vllm.model_executor.<package>, not another one of the same name."""
+    kind = type(module)
+    if not kind.__module__.startswith(f"vllm.model_executor.{package}."):
+        raise LeftAlone(f"its {what} is {kind.__module__}.{kind.__name__}, not vLLM's {kind.__name__}")
+
+
 def _expect_children(layer, known):
     """The norms and the rotation have a known meaning, by their classes."""
     for name in ("q_norm", "k_norm"):
@@ -180,6 +196,7 @@ def _expect_children(layer, known):
             raise LeftAlone(f"it has no {name}")
         if type(norm).__name__ != known.norm:
             raise LeftAlone(f"its {name} is a {type(norm).__name__}, expected {known.norm}")
+        _expect_of_vllm(name, norm, "layers")
         if getattr(norm, "variance_size_override", None) is not None:
             raise LeftAlone(f"its {name} takes the mean of {norm.variance_size_override} elements, not of a head")
         if list(norm.weight.shape) != [layer.head_dim]:
@@ -189,6 +206,7 @@ def _expect_children(layer, known):
     rotary = layer._modules.get("rotary_emb")
     if type(rotary).__name__ not in _ROTARIES:
         raise LeftAlone(f"its rotary_emb is a {type(rotary).__name__}, known are {', '.join(sorted(_ROTARIES))}")
+    _expect_of_vllm("rotary_emb", rotary, "layers")
     if rotary.head_size != layer.head_dim:
         raise LeftAlone(f"its rotary_emb is for a head_dim of {rotary.head_size}, the layer has {layer.head_dim}")
     if rotary.cos_sin_cache.dtype != layer.q_norm.weight.dtype:
@@ -196,23 +214,53 @@ def _expect_children(layer, known):
 
 
 def _expect_forward(layer):
-    """Its forward calls each of the six modules once, in the usual order, and nothing else of itself."""
+    """Its forward calls each of the six modules once, in the usual order, and otherwise only cuts and reshapes."""
     if "forward" in vars(layer):
         raise LeftAlone("its forward was replaced on the instance")
-    called = own_calls(type(layer).forward)
+    nodes = _nodes(type(layer).forward)
+    called = own_calls(nodes)
     if called != _CALLS:
         raise LeftAlone(f"its forward calls {', '.join(called) or 'nothing'}; expected {', '.join(_CALLS)}")
+    for node in nodes:
+        if not is_known(node):
+            raise LeftAlone(f"its forward does more: {ast.unparse(node).splitlines()[0]}")
 
 
-def own_calls(function):
-    """The names x of all self.x(...) in the source of a method, in the order in which they end."""
+def _nodes(function):
+    """The statements and expressions in the source of a function."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
-    except (OSError, TypeError, SyntaxError) as error:
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body
+    except (OSError, TypeError, ValueError, SyntaxError) as error:
         raise LeftAlone(f"the source of its forward is not to be had: {error}") from error
-    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    nodes = [node for statement in definition.body for node in ast.walk(statement)]
+    return [node for node in nodes if isinstance(node, (ast.stmt, ast.expr))]
+
+
+def own_calls(nodes):
+    """The names x of all self.x(...), in the order in which they end."""
+    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
     own = [call for call in calls if ast.unparse(call.func.value) == "self"]
     return [call.func.attr for call in sorted(own, key=lambda c: (c.end_lineno, c.end_col_offset))]
+
+
+def is_known(node):
+    """Whether the forwards of the table have such a node: members and calls of self, reshapes, and the numbers that
+    these take. Arithmetic on tensors is no such node, nor is another function."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in _OF_SHAPES or (ast.unparse(node.value) == "self" and isinstance(node.ctx, ast.Load))
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Attribute)
+    if isinstance(node, ast.Subscript):
+        return _is_size(node)
+    if isinstance(node, ast.BinOp):
+        return _is_size(node.left) and isinstance(node.op, ast.FloorDiv)
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.operand, ast.Constant)
+    return isinstance(node, _PLAIN)
+
+
+def _is_size(node):
+    return isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and node.value.attr == "shape"
 
 
 def _spec(layer, rotates):

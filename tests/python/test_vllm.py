@@ -1,6 +1,7 @@
-"""The vLLM plugin on stand-ins: classes with the names and members of vLLM's, so that every refusal can be had without
-it. tests/vllm runs the real engine."""
+"""The vLLM plugin on stand-ins for vLLM's layers, so that every refusal can be had without it. tests/vllm runs the real
+engine."""
 
+import json
 import sys
 import types
 
@@ -8,114 +9,20 @@ import pytest
 import torch
 
 import ropeline.vllm as plugin
-
-WIDTH, HEADS, KV_HEADS, DIM, POSITIONS = 96, 4, 2, 64, 50
-
-
-class RMSNorm(torch.nn.Module):
-    def __init__(self, eps=1e-6):
-        super().__init__()
-        self.weight, self.variance_epsilon = torch.nn.Parameter(torch.empty(DIM, dtype=torch.bfloat16)), eps
-
-    def scaled(self, x):
-        x = x.float()
-        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.variance_epsilon)
-
-    def forward(self, x):
-        return self.scaled(x).bfloat16() * self.weight
-
-
-class GemmaRMSNorm(RMSNorm):
-    def forward(self, x):
-        return (self.scaled(x) * (1 + self.weight.float())).bfloat16()
-
-
-class RotaryEmbedding(torch.nn.Module):
-    def __init__(self, rotary_dim=DIM, is_neox_style=True):
-        super().__init__()
-        self.head_size, self.rotary_dim, self.is_neox_style = DIM, rotary_dim, is_neox_style
-        angles = torch.arange(POSITIONS)[:, None] * torch.logspace(0, -3, rotary_dim // 2)
-        table = torch.cat((angles.cos(), angles.sin()), -1).bfloat16()
-        self.register_buffer("cos_sin_cache", table, persistent=False)
-
-    def forward(self, positions, query, key):
-        cos, sin = (half.float()[:, None] for half in self.cos_sin_cache[positions].chunk(2, -1))
-        return self.turned(query, cos, sin), self.turned(key, cos, sin)
-
-    def turned(self, x, cos, sin):
-        x = x.unflatten(-1, (-1, DIM)).float()
-        turning, rest = x[..., : self.rotary_dim], x[..., self.rotary_dim :]
-        a, b = turning.chunk(2, -1) if self.is_neox_style else (turning[..., ::2], turning[..., 1::2])
-        pair = a * cos - b * sin, b * cos + a * sin
-        turning = torch.cat(pair, -1) if self.is_neox_style else torch.stack(pair, -1).flatten(-2)
-        return torch.cat((turning, rest), -1).flatten(-2).bfloat16()
-
-
-class MRotaryEmbedding(RotaryEmbedding):
-    pass
-
-
-class Linear(torch.nn.Linear):
-    def forward(self, x):
-        return super().forward(x), None
-
-
-class Attention(torch.nn.Module):
-    """Something that depends on all that it gets."""
-
-    def forward(self, q, k, v):
-        return q + (k + v).repeat(1, HEADS // KV_HEADS)
-
-
-class Qwen3Attention(torch.nn.Module):
-    def __init__(self, norm=RMSNorm, rotary=None):
-        super().__init__()
-        self.num_heads, self.num_kv_heads, self.head_dim = HEADS, KV_HEADS, DIM
-        self.q_size, self.kv_size = HEADS * DIM, KV_HEADS * DIM
-        self.qkv_proj = Linear(WIDTH, self.q_size + 2 * self.kv_size, False, dtype=torch.bfloat16)
-        self.rotary_emb = rotary or RotaryEmbedding()
-        self.q_norm, self.k_norm = norm(), norm()
-        self.attn, self.o_proj = Attention(), Linear(self.q_size, WIDTH, False, dtype=torch.bfloat16)
-
-    def forward(self, positions, hidden_states):
-        qkv, _ = self.qkv_proj(hidden_states)
-        q, k, v = qkv.split([HEADS * DIM, KV_HEADS * DIM, KV_HEADS * DIM], -1)
-        q = self.q_norm(q.unflatten(-1, (-1, DIM))).flatten(-2)
-        k = self.k_norm(k.unflatten(-1, (-1, DIM))).flatten(-2)
-        q, k = self.rotary_emb(positions, q, k)
-        output, _ = self.o_proj(self.attn(q, k, v))
-        return output
-
-
-class Gemma3Attention(Qwen3Attention):
-    pass
-
-
-class Exaone4Attention(Qwen3Attention):
-    apply_rope_all_layers, sliding_window = False, None
-
-    def forward(self, positions, hidden_states):
-        qkv, _ = self.qkv_proj(hidden_states)
-        q, k, v = qkv.split([HEADS * DIM, KV_HEADS * DIM, KV_HEADS * DIM], -1)
-        q = self.q_norm(q.unflatten(-1, (-1, DIM))).flatten(-2)
-        k = self.k_norm(k.unflatten(-1, (-1, DIM))).flatten(-2)
-        if self.sliding_window or self.apply_rope_all_layers:
-            q, k = self.rotary_emb(positions, q, k)
-        output, _ = self.o_proj(self.attn(q, k, v))
-        return output
-
-
-class LlamaAttention(Qwen3Attention):
-    pass
-
-
-def model(*layers):
-    """As vLLM makes it: norm weights hold whatever the memory held."""
-    made = torch.nn.Sequential(*layers)
-    for layer in layers:
-        for norm in (layer.q_norm, layer.k_norm):
-            norm.weight.data.fill_(float("nan"))
-    return made
+from vllm_layers import (
+    DIM,
+    HEADS,
+    WIDTH,
+    Exaone4Attention,
+    Gemma3Attention,
+    GemmaRMSNorm,
+    LlamaAttention,
+    MRotaryEmbedding,
+    Qwen3Attention,
+    RMSNorm,
+    RotaryEmbedding,
+    model,
+)
 
 
 def load_weights(made):
@@ -175,7 +82,8 @@ def test_both_ways_give_the_same_bits():
 
 
 @pytest.mark.parametrize("own_forward", [False, True])
-def test_weights_and_buffers_keep_their_names(own_forward):
+def test_weights_keep_their_names_and_buffers_are_the_same(own_forward):
+    """A table that fused modules hold has another name; it is in no state_dict."""
     made = model(Qwen3Attention(), Exaone4Attention())
     parameters, keys = [name for name, _ in made.named_parameters()], made.state_dict().keys()
     buffers = {id(buffer) for buffer in made.buffers()}
@@ -183,6 +91,8 @@ def test_weights_and_buffers_keep_their_names(own_forward):
     assert sorted(name for name, _ in made.named_parameters()) == sorted(parameters)
     assert made.state_dict().keys() == keys
     assert {id(buffer) for buffer in made.buffers()} == buffers, "what vLLM saves when it sleeps"
+    first = "0.rotary_emb.cos_sin_cache" if own_forward else "0.rotary_emb.rotary.cos_sin_cache"
+    assert [name for name, _ in made.named_buffers()] == [first, "1.rotary_emb.cos_sin_cache"]
 
 
 def test_a_second_call_changes_nothing():
@@ -206,6 +116,17 @@ def test_a_rotary_emb_that_layers_share_stays_whole():
 def test_an_unknown_class():
     known = "Exaone4Attention, Gemma3Attention, Glm4MoeAttention, Qwen3Attention, Qwen3MoeAttention"
     assert reason(LlamaAttention()) == f"the class is not in the table, which has {known}"
+
+
+def test_a_class_of_the_same_name_that_is_not_vllms(monkeypatch):
+    for cls, what in ((Qwen3Attention, "class"), (RMSNorm, "q_norm"), (RotaryEmbedding, "rotary_emb")):
+        with monkeypatch.context() as patch:
+            patch.setattr(cls, "__module__", "my_models.layers")
+            name = cls.__name__
+            assert reason(Qwen3Attention()) == f"its {what} is my_models.layers.{name}, not vLLM's {name}"
+    layer = Qwen3Attention()
+    layer.k_norm.__class__ = type("RMSNorm", (RMSNorm,), {"__module__": "my_models"})
+    assert reason(layer) == "its k_norm is my_models.RMSNorm, not vLLM's RMSNorm"
 
 
 def test_a_norm_of_another_class():
@@ -253,7 +174,7 @@ def test_a_table_in_another_dtype():
 def test_a_forward_that_does_more(monkeypatch):
     def forward(self, positions, hidden_states):
         qkv, _ = self.qkv_proj(hidden_states)
-        q, k, v = qkv.split([HEADS * DIM, KV_HEADS * DIM, KV_HEADS * DIM], -1)
+        q, k, v = qkv.split([self.q_size, self.kv_size, self.kv_size], -1)
         q, k = self.rotary_emb(positions, self.q_norm(q), self.k_norm(k))
         return self.o_proj(self.attn(self.scale(q), k, v))
 
@@ -262,6 +183,64 @@ def test_a_forward_that_does_more(monkeypatch):
         "its forward calls qkv_proj, q_norm, k_norm, rotary_emb, scale, attn, o_proj; "
         "expected qkv_proj, q_norm, k_norm, rotary_emb, attn, o_proj"
     )
+
+
+FORWARD = """
+def forward(self, positions, hidden_states):
+    qkv, _ = self.qkv_proj(hidden_states)
+    q, k, v = qkv.split([self.q_size, self.kv_size, self.kv_size], dim=-1)
+    q, k = self.rotary_emb(positions, self.q_norm(q), self.k_norm(k))
+    {more}
+    attn_output = self.attn(q, k, v)
+    output, _ = self.o_proj(attn_output)
+    return output
+"""
+
+
+@pytest.fixture
+def with_forward(tmp_path, monkeypatch):
+    """Gives Qwen3Attention a forward with one more statement, in a file, where the plugin can read it."""
+
+    def replace(more):
+        file, names = tmp_path / "forward.py", {"torch": torch}
+        file.write_text(FORWARD.format(more=more))
+        exec(compile(file.read_text(), str(file), "exec"), names)
+        monkeypatch.setattr(Qwen3Attention, "forward", names["forward"])
+        return Qwen3Attention()
+
+    return replace
+
+
+@pytest.mark.parametrize("own_forward", [False, True])
+@pytest.mark.parametrize(
+    "more, part",
+    [
+        ("q = q * self.scaling", "q * self.scaling"),
+        ("q = q // 2", "q // 2"),
+        ("q *= self.scaling", "q *= self.scaling"),
+        ("q = (-q).view(q.shape)", "-q"),
+        ("q = q[..., ::2]", "q[..., ::2]"),
+        ("q = q.mul(v)", "q.mul"),
+        ("q = torch.sigmoid(q)", "torch.sigmoid"),
+        ("q = clamp(q)", "clamp(q)"),
+        ("self.last_keys = k", "self.last_keys"),
+        ("with torch.no_grad(): v = v", "with torch.no_grad():"),
+    ],
+)
+def test_a_forward_that_computes_between_its_modules(more, part, own_forward, with_forward):
+    assert reason(with_forward(more), own_forward=own_forward) == f"its forward does more: {part}"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "q = q.view(*q.shape[:-1], q.shape[-1] // self.head_dim, self.head_dim)",
+        "q = q.reshape(-1, self.num_heads, self.head_dim).reshape(q.shape)",
+        "q = q.unflatten(-1, (self.num_heads, self.head_dim)).flatten(-2, -1)",
+    ],
+)
+def test_a_forward_that_reshapes_more_is_switched(more, with_forward):
+    assert plugin.apply(model(with_forward(more)))[0].switched
 
 
 def test_a_class_that_has_lost_an_attribute():
@@ -341,6 +320,25 @@ def test_models_are_switched_as_they_are_made(vllm, monkeypatch, caplog, value, 
     assert isinstance(made[0], fused) or isinstance(made[0].rotary_emb, fused)
     assert [record.message.splitlines()[0] for record in caplog.records] == ["1 of 2 attention layers run on Ropeline"]
     assert "ropeline" in config.additional_config
+
+
+def test_graphs_of_other_ways_and_outcomes_are_others(vllm, monkeypatch):
+    """Also when the config is positional, and with what vLLM hashes, the JSON."""
+
+    def key(way, *layers):
+        vllm.utils.initialize_model = lambda vllm_config, *, prefix="": model(*(layer() for layer in layers))
+        monkeypatch.setenv("ROPELINE_VLLM", way)
+        plugin.register()
+        by_position, by_name = (types.SimpleNamespace(additional_config={"theirs": 1}) for _ in range(2))
+        vllm.utils.initialize_model(by_position, prefix="model")
+        vllm.utils.initialize_model(vllm_config=by_name)
+        assert by_position == by_name and by_name.additional_config["theirs"] == 1
+        return json.dumps(by_name.additional_config, sort_keys=True)
+
+    both, one, none = [Qwen3Attention] * 2, [Qwen3Attention, LlamaAttention], [LlamaAttention] * 2
+    keys = [key(way, *layers) for way in ("1", "forward") for layers in (both, one, one[::-1], none)]
+    assert len(set(keys)) == len(keys), keys
+    assert key("1", *both) == keys[0], "the same again"
 
 
 def test_a_model_that_is_made_of_another_is_told_once(vllm, monkeypatch, caplog):
