@@ -26,7 +26,7 @@ struct Path {
   using C = Code<v>;
   using Heads = kernel::Heads<C, known>;
   enum : bool { packed = known == Known::packed, is_k = known == Known::k };
-  enum : bool { norm = (is_k ? v.k : v.q).norm.present, rope = (is_k ? v.k : v.q).rope.present };
+  enum : bool { rope = (is_k ? v.k : v.q).rope.present };
   enum : bool { turns = rope && v.source == Source::turns, rows = rope && !turns };
   enum : bool { reads_position = turns || (rope && v.source == Source::cache) };
   enum : bool { may_be_invalid = reads_position && (v.wide_positions || v.source == Source::cache) };

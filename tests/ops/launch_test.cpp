@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstddef>
 
 #include "ops/qk_norm_rope.h"
 #include "ops/qk_norm_rope_argument.h"
@@ -73,6 +74,15 @@ TEST(LaunchRule, MoreTokensGetMoreHeadsALane) {
   EXPECT_EQ(shape_of(spec, 65535), "4x2 3 65535 1 of 96 1");
   EXPECT_EQ(shape_of(spec, 65536), "4x2 65536 1 1 of 288 1") << "tokens of a packed form are a grid.y";
   EXPECT_EQ(shape_of(spec, 2147483647), "4x2 2147483647 1 1 of 288 1");
+}
+
+// docs/kernel.md: what a packed form reads first lies in one line of 64 bytes (arguments begin 16 bytes into one), and
+// the stride shares its 8 bytes with nothing that is always read.
+TEST(Argument, WhatAPackedFormReadsFirstIsALineAndTheStrideIsReadAlone) {
+  using Launch = kernel::QkNormRopeLaunch;
+  EXPECT_LE(offsetof(Launch, packed_token) + sizeof(Launch::packed_token), 48u);
+  EXPECT_NE(offsetof(Launch, packed_token) / 8, offsetof(Launch, packed_eps) / 8);
+  EXPECT_EQ(offsetof(Launch, packed_token) / 8, offsetof(Launch, factor) / 8);
 }
 
 // It may be any number: one that overflows in bytes, or that no aligned form could take.
